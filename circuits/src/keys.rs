@@ -1,0 +1,41 @@
+//! Proving and verifying keys of the round circuit under one SRS.
+
+use halo2_proofs::halo2curves::bn256::G1Affine;
+use halo2_proofs::plonk::{self, ProvingKey, keygen_pk, keygen_vk};
+use pogo_protocol::stream::keccak;
+
+use crate::describe::describe;
+use crate::round::{RoundCircuit, Shape};
+use crate::srs::{Origin, Srs};
+
+/// Keys of one shape under one SRS.
+#[derive(Debug)]
+pub struct Keys {
+    /// Size of the circuit.
+    pub shape: Shape,
+    /// Halo2's proving key, which holds the verifying key.
+    pub proving: ProvingKey<G1Affine>,
+    /// The verifier's description of the circuit.
+    pub description: Vec<u8>,
+}
+
+impl Keys {
+    /// Makes the keys.
+    ///
+    /// # Errors
+    /// Halo2's, when `srs` is too small for the circuit.
+    pub fn generate(shape: Shape, srs: &Srs) -> Result<Self, plonk::Error> {
+        let circuit = RoundCircuit::blank(shape);
+        let verifying = keygen_vk(&srs.params, &circuit)?;
+        let development = srs.origin == Origin::Development;
+        let rows = circuit.grid().publics.len() as u32;
+        let description = describe(&srs.params, &verifying, &[rows], srs.id(), development);
+        let proving = keygen_pk(&srs.params, verifying, &circuit)?;
+        Ok(Self { shape, proving, description })
+    }
+
+    /// Circuit id: digest of the description.
+    pub fn circuit(&self) -> [u8; 32] {
+        keccak(&[&self.description])
+    }
+}

@@ -1,0 +1,92 @@
+//! The commitment: what the miner publishes before anybody knows the challenge.
+//!
+//! Nothing in it is free for the miner to vary without redoing work: there is no salt, no time
+//! stamp, and one encoding only. Its hash is keccak256 over the ABI encoding of its words, so that
+//! a contract computes the same.
+
+use alloc::vec::Vec;
+
+use ark_bn254::Fr;
+
+use crate::codec::{CodecError, Reader, Writer, scalar_bytes};
+use crate::stream::keccak;
+
+/// Domain of the commitment hash.
+pub const DOMAIN: &[u8] = b"pogo/commitment/v1";
+
+/// Roots and digests of one round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commitment {
+    /// Root of the state the round started from.
+    pub parent_root: Fr,
+    /// Root over all step records.
+    pub steps_root: Fr,
+    /// Root of the state after the last step.
+    pub state_root: Fr,
+    /// Root of the 4-bit model of that state.
+    pub quantized_root: Fr,
+    /// Root of the training data.
+    pub data_root: Fr,
+    /// Hash of the spec, see [`crate::model::Spec::hash`].
+    pub spec_hash: [u8; 32],
+    /// Steps of the round.
+    pub steps: u32,
+    /// Exponent of the 4-bit weights of each tensor, `1 ..= 24`.
+    pub quantized_exponents: Vec<u8>,
+}
+
+impl Commitment {
+    const MAGIC: &'static [u8; 8] = b"pogo/cmt";
+
+    /// `keccak256(abi.encode(keccak256(DOMAIN), parent_root, steps_root, state_root,
+    /// quantized_root, data_root, spec_hash, steps, keccak256(quantized_exponents)))`.
+    pub fn hash(&self) -> [u8; 32] {
+        let mut steps = [0; 32];
+        steps[28..].copy_from_slice(&self.steps.to_be_bytes());
+        keccak(&[
+            &keccak(&[DOMAIN]),
+            &scalar_bytes(&self.parent_root),
+            &scalar_bytes(&self.steps_root),
+            &scalar_bytes(&self.state_root),
+            &scalar_bytes(&self.quantized_root),
+            &scalar_bytes(&self.data_root),
+            &self.spec_hash,
+            &steps,
+            &keccak(&[&self.quantized_exponents]),
+        ])
+    }
+
+    /// Canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        Writer::new(Self::MAGIC)
+            .scalar(&self.parent_root)
+            .scalar(&self.steps_root)
+            .scalar(&self.state_root)
+            .scalar(&self.quantized_root)
+            .scalar(&self.data_root)
+            .bytes(&self.spec_hash)
+            .u32(self.steps)
+            .blob(&self.quantized_exponents)
+            .finish()
+    }
+
+    /// Reads what [`Commitment::encode`] wrote, and nothing else.
+    ///
+    /// # Errors
+    /// [`CodecError`] naming the field.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let mut reader = Reader::new(bytes, Self::MAGIC, "commitment")?;
+        let commitment = Self {
+            parent_root: reader.scalar("parent root")?,
+            steps_root: reader.scalar("steps root")?,
+            state_root: reader.scalar("state root")?,
+            quantized_root: reader.scalar("quantized root")?,
+            data_root: reader.scalar("data root")?,
+            spec_hash: reader.array("spec hash")?,
+            steps: reader.u32("steps")?,
+            quantized_exponents: reader.blob("quantized exponents")?.to_vec(),
+        };
+        reader.finish()?;
+        Ok(commitment)
+    }
+}

@@ -1,0 +1,25 @@
+//! What every part of pogo agrees on, defined once.
+//!
+//! Read in this order: the integers ([`fixed`], [`tables`]), the model and its training step
+//! ([`model`], [`step`], [`data`]), what is committed ([`poseidon`], [`leaf`], [`merkle`],
+//! [`record`], [`commitment`]), what is asked and claimed ([`challenge`], [`statement`]), and who
+//! signs it ([`attest`]). Nothing here touches a file, a clock or a thread.
+#![no_std]
+
+extern crate alloc;
+
+pub mod challenge;
+pub mod codec;
+pub mod commitment;
+pub mod data;
+pub mod fixed;
+pub mod leaf;
+pub mod merkle;
+pub mod model;
+pub mod opening;
+pub mod poseidon;
+pub mod record;
+pub mod statement;
+pub mod step;
+pub mod stream;
+pub mod tables;

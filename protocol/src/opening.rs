@@ -1,0 +1,296 @@
+//! Openings: the leaves and paths that a challenge asks for, and the plain relation they obey.
+//!
+//! [`Openings::check`] is what a round proof proves, in plain code: the circuits are held to it.
+
+use alloc::vec::Vec;
+
+use ark_bn254::Fr;
+use ark_ff::AdditiveGroup;
+
+use crate::fixed::{self, BLOCK, LEAF};
+use crate::leaf::{self, BLOCKS_PER_LEAF, LeafError, tag};
+use crate::merkle::{Path, root_of};
+use crate::poseidon;
+use crate::record::{pair, steps_root};
+
+/// Where a leaf sits and how much of it is padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Position in the trees of the model.
+    pub position: usize,
+    /// Weights of the leaf that are padding, `0 ..= 63`.
+    pub padding: usize,
+}
+
+/// One (step, leaf) pair of the update cell: state before, codes, state after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdateOpening {
+    /// Place of the leaf.
+    pub slot: Slot,
+    /// The step.
+    pub step: u32,
+    /// Learning rate of the step.
+    pub learning_rate: u32,
+    /// Weights before the step.
+    pub weights_before: [i32; LEAF],
+    /// Hash of the momenta half before the step.
+    pub momenta_hash_before: Fr,
+    /// Path to the state root of record `step`.
+    pub path_before: Path,
+    /// Record `step`.
+    pub record_before: RecordOpening,
+    /// Weights after the step.
+    pub weights_after: [i32; LEAF],
+    /// Momenta after the step.
+    pub momenta_after: [i32; LEAF],
+    /// Gradient scale after the step.
+    pub scale_after: i32,
+    /// Path to the state root of record `step + 1`.
+    pub path_after: Path,
+    /// Codes of the step.
+    pub codes: [i8; LEAF],
+    /// Path to the update root of record `step + 1`.
+    pub path_update: Path,
+    /// Record `step + 1`; its update root is computed, not read.
+    pub record_after: RecordOpening,
+}
+
+/// One leaf of the quantize cell: final state and 4-bit leaf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuantizeOpening {
+    /// Place of the leaf.
+    pub slot: Slot,
+    /// `2^(st - 1)` for the tensor's exponent `st`.
+    pub half_step: u32,
+    /// Weights of the final state.
+    pub weights: [i32; LEAF],
+    /// Hash of the momenta half of the final state.
+    pub momenta_hash: Fr,
+    /// Path to the final state root.
+    pub path: Path,
+    /// 4-bit codes.
+    pub codes: [i8; LEAF],
+    /// Block scales.
+    pub scales: [u8; BLOCKS_PER_LEAF],
+    /// Path to the quantized root.
+    pub path_quantized: Path,
+}
+
+/// What a step record holds beside the state root that is computed, and its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordOpening {
+    /// Update root of the record.
+    pub update_root: Fr,
+    /// Hash of the record's other fields.
+    pub rest: Fr,
+    /// Path to the tree root over the records.
+    pub path: Path,
+}
+
+/// Everything one proof opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Openings {
+    /// Record 0, whose state root is the parent root.
+    pub first: RecordOpening,
+    /// The last record, whose state root is the final state root.
+    pub last: RecordOpening,
+    /// Update cells.
+    pub updates: Vec<UpdateOpening>,
+    /// Quantize cells.
+    pub quantizes: Vec<QuantizeOpening>,
+}
+
+/// The roots and counts that openings are checked against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roots {
+    /// Root of the state the round started from.
+    pub parent: Fr,
+    /// Root over the step records.
+    pub steps: Fr,
+    /// Root of the final state.
+    pub state: Fr,
+    /// Root of the 4-bit model.
+    pub quantized: Fr,
+    /// Layout element of the model.
+    pub layout: Fr,
+    /// Number of step records.
+    pub record_count: u32,
+}
+
+/// Which relation openings break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// A path does not lead to its root.
+    #[error("{what} is not in the {root} root")]
+    Path {
+        /// What is opened.
+        what: &'static str,
+        /// The root.
+        root: &'static str,
+    },
+    /// A value has no place in a leaf.
+    #[error(transparent)]
+    Leaf(#[from] LeafError),
+    /// The gradient scale is negative.
+    #[error("gradient scale {got} is negative")]
+    Scale {
+        /// The scale.
+        got: i32,
+    },
+    /// A code is not the rounded momentum.
+    #[error("code {index}: expected {expected}, got {got}")]
+    Code {
+        /// Weight of the leaf.
+        index: usize,
+        /// The rounded momentum, or the quantized weight.
+        expected: i32,
+        /// The code.
+        got: i32,
+    },
+    /// A weight after the step is not the weight before it less code times learning rate.
+    #[error("weight {index} after the step: expected {expected}, got {got}")]
+    Weight {
+        /// Weight of the leaf.
+        index: usize,
+        /// The updated weight.
+        expected: i32,
+        /// The weight.
+        got: i32,
+    },
+    /// A padding weight or momentum is not zero.
+    #[error("padding {index} of the leaf is not zero")]
+    Padding {
+        /// Weight of the leaf.
+        index: usize,
+    },
+    /// A block scale is not the smallest that holds its block.
+    #[error("scale of block {block}: expected {expected}, got {got}")]
+    BlockScale {
+        /// Block of the leaf.
+        block: usize,
+        /// The smallest scale.
+        expected: i32,
+        /// The scale.
+        got: i32,
+    },
+    /// The tensor's exponent is too small for the leaf.
+    #[error("exponent of the 4-bit weights is too small for weight {index}")]
+    Exponent {
+        /// Weight of the leaf.
+        index: usize,
+    },
+}
+
+impl Openings {
+    /// Whether all openings obey the update and quantize relations under `roots`.
+    ///
+    /// # Errors
+    /// The first [`Violation`] found.
+    pub fn check(&self, roots: &Roots) -> Result<(), Violation> {
+        let steps = |what| Violation::Path { what, root: "steps" };
+        let first = self.first.root(roots.parent, Fr::ZERO, 0, roots);
+        ensure(first == roots.steps, steps("record 0 with the parent root"))?;
+        let count = roots.record_count as usize;
+        let last = self.last.root(roots.state, self.last.update_root, count.wrapping_sub(1), roots);
+        ensure(last == roots.steps, steps("the last record with the final state root"))?;
+        self.updates.iter().try_for_each(|update| update.check(roots))?;
+        self.quantizes.iter().try_for_each(|quantize| quantize.check(roots))
+    }
+}
+
+impl RecordOpening {
+    /// Steps root that this record has at `index` with the given state and update root.
+    fn root(&self, state_root: Fr, update_root: Fr, index: usize, roots: &Roots) -> Fr {
+        let record = poseidon::hash(Fr::from(tag::RECORD), pair(state_root, update_root), self.rest);
+        steps_root(root_of(record, index, &self.path), roots.record_count)
+    }
+}
+
+impl UpdateOpening {
+    /// The update relation: `code = round(momentum, scale)`, `after = before - code * rate`, all
+    /// leaves opened.
+    ///
+    /// # Errors
+    /// The first [`Violation`] found.
+    pub fn check(&self, roots: &Roots) -> Result<(), Violation> {
+        self.check_paths(roots)?;
+        ensure(self.scale_after >= 0, Violation::Scale { got: self.scale_after })?;
+        let shift = fixed::code_shift(self.scale_after);
+        for index in 0..LEAF {
+            let (before, after, momentum) =
+                (self.weights_before[index], self.weights_after[index], self.momenta_after[index]);
+            if index >= LEAF - self.slot.padding {
+                ensure(before == 0 && after == 0 && momentum == 0, Violation::Padding { index })?;
+            }
+            let expected = fixed::code(momentum, shift, before, self.learning_rate);
+            let got = i32::from(self.codes[index]);
+            ensure(got == expected, Violation::Code { index, expected, got })?;
+            let updated = fixed::update(before, expected, self.learning_rate);
+            ensure(after == updated, Violation::Weight { index, expected: updated, got: after })?;
+        }
+        Ok(())
+    }
+
+    fn check_paths(&self, roots: &Roots) -> Result<(), Violation> {
+        let path = |what| Violation::Path { what, root: "steps" };
+        let position = self.slot.position;
+        let model_root = |tag: u64, leaf, path: &Path| {
+            poseidon::hash(Fr::from(tag), root_of(leaf, position, path), roots.layout)
+        };
+        let before = leaf::state_leaf(leaf::weights_hash(&self.weights_before)?, self.momenta_hash_before);
+        let before = model_root(tag::STATE_ROOT, before, &self.path_before);
+        let record = &self.record_before;
+        let root = record.root(before, record.update_root, self.step as usize, roots);
+        ensure(root == roots.steps, path("the leaf before the step"))?;
+        let momenta = leaf::momenta_hash(&self.momenta_after, self.scale_after)?;
+        let after = leaf::state_leaf(leaf::weights_hash(&self.weights_after)?, momenta);
+        let after = model_root(tag::STATE_ROOT, after, &self.path_after);
+        let update = model_root(tag::UPDATE_ROOT, leaf::update_leaf(&self.codes)?, &self.path_update);
+        let root = self.record_after.root(after, update, self.step as usize + 1, roots);
+        ensure(root == roots.steps, path("the leaf after the step with its codes"))
+    }
+}
+
+impl QuantizeOpening {
+    /// The quantize relation: scales and codes are those of the weights.
+    ///
+    /// # Errors
+    /// The first [`Violation`] found.
+    pub fn check(&self, roots: &Roots) -> Result<(), Violation> {
+        let path = |what, root| Violation::Path { what, root };
+        let model_root = |tag: u64, leaf, path: &Path| {
+            poseidon::hash(Fr::from(tag), root_of(leaf, self.slot.position, path), roots.layout)
+        };
+        let state = leaf::state_leaf(leaf::weights_hash(&self.weights)?, self.momenta_hash);
+        let root = model_root(tag::STATE_ROOT, state, &self.path);
+        ensure(root == roots.state, path("the leaf", "state"))?;
+        let quantized = leaf::quantized_leaf(&self.codes, self.scales)?;
+        let root = model_root(tag::QUANTIZED_ROOT, quantized, &self.path_quantized);
+        ensure(root == roots.quantized, path("the 4-bit leaf", "quantized"))?;
+        (0..BLOCKS_PER_LEAF).try_for_each(|block| self.check_block(block))
+    }
+
+    fn check_block(&self, block: usize) -> Result<(), Violation> {
+        let range = block * BLOCK..(block + 1) * BLOCK;
+        let max = self.weights[range.clone()].iter().map(|w| w.unsigned_abs()).max().unwrap_or(0);
+        let exponent = self.half_step.ilog2() + 1;
+        let expected = fixed::block_scale(max, exponent);
+        let got = i32::from(self.scales[block]);
+        ensure(got == expected, Violation::BlockScale { block, expected, got })?;
+        for index in range {
+            let weight = self.weights[index];
+            ensure(index < LEAF - self.slot.padding || weight == 0, Violation::Padding { index })?;
+            let fits = u64::from(weight.unsigned_abs()) <= (7 * got as u64) << exponent;
+            ensure(fits, Violation::Exponent { index })?;
+            let expected = fixed::quantize(weight, got, exponent);
+            let got = i32::from(self.codes[index]);
+            ensure(got == expected, Violation::Code { index, expected, got })?;
+        }
+        Ok(())
+    }
+}
+
+
+fn ensure(holds: bool, violation: Violation) -> Result<(), Violation> {
+    if holds { Ok(()) } else { Err(violation) }
+}

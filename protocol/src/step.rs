@@ -1,0 +1,349 @@
+//! One training step in exact integers: the plain reference that every device must equal.
+//!
+//! A step is a pure function of (state, batch, learning rate, dither seed). With `B` rows in the
+//! batch and tensor `l` of shape `(N, K)`, in model order:
+//! ```text
+//! weights      w8 (N, K)  = requantize(W, shift)
+//! sums         (B, N)     = x8 (B, K) * w8^T
+//! activations  (B, N)     = requantize(max(sums, 0), E - e)          hidden layers
+//! logits, loss, errors (B, classes) by softmax_row                   last layer
+//! errors       e8 (B, N)  = requantize_stochastic(errors, E - e, dither)
+//! errors       (B, K)     = e8 * w8, 0 where x8 = 0                   back to the layer below
+//! gradient     (N, K)     = e8^T * x8
+//! momenta, scales, codes and weights by leaf, from the aligned gradient
+//! ```
+//! Every exponent `E` was fixed before the step, values beyond it saturate (delayed scaling); the
+//! step finds what its own maxima ask for, which is used in the next one. Only the first step of a
+//! task uses its own.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::data::Batch;
+use crate::fixed::{
+    ERROR_EXPONENT, FEATURE_EXPONENT, LEAF, WEIGHT_FRACTION, align_gradient, byte_shift, code,
+    code_shift, dither, key, leaf_gradient_sum, logit, momentum, requantize, requantize_stochastic,
+    scale_average, softmax_row, update,
+};
+use crate::model::{Bytes, Exponents, Spec, State, Tensor, max_abs};
+
+/// What a step leaves behind besides the new state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepResult {
+    /// Sum over the batch of the loss, Q16 nats.
+    pub loss: u64,
+    /// Exponents that the step used.
+    pub exponents_used: Exponents,
+    /// Exponents that its maxima ask for: those of the next step.
+    pub exponents_next: Exponents,
+    /// The 4-bit updates: for each tensor `(rows, padded_cols)`, padding 0.
+    pub codes: Vec<Vec<i8>>,
+}
+
+/// Loss of a model over some records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evaluation {
+    /// Sum over the records of the loss, Q16 nats.
+    pub loss: u64,
+    /// Records whose largest logit (the first of equals) is their label's.
+    pub correct: u64,
+    /// Number of records.
+    pub records: u64,
+}
+
+/// The exponents of one step, as they are used and as they are asked for.
+///
+/// Devices fill it in the order of the step, so the rule of delayed scaling stands here alone.
+#[derive(Clone, Debug)]
+pub struct Scaling {
+    fixed: Option<Exponents>,
+    used: Exponents,
+    next: Exponents,
+}
+
+impl Scaling {
+    /// For a step over `tensors` tensors, with the exponents fixed before it, if any.
+    pub fn new(tensors: usize, fixed: Option<Exponents>) -> Self {
+        let empty = Exponents {
+            weights: vec![0; tensors],
+            activations: vec![0; tensors - 1],
+            errors: vec![0; tensors],
+        };
+        Self { fixed, used: empty.clone(), next: empty }
+    }
+
+    /// Shift from weights to bytes of tensor `l`, whose largest magnitude is `max_abs`.
+    pub fn weights(&mut self, l: usize, max_abs: u32) -> i32 {
+        self.next.weights[l] = byte_shift(max_abs);
+        self.used.weights[l] = self.fixed.as_ref().map_or(self.next.weights[l], |f| f.weights[l]);
+        self.used.weights[l]
+    }
+
+    /// Exponent of the activations of hidden layer `l`, from sums with exponent `e`.
+    pub fn activations(&mut self, l: usize, e: i32, max_abs: u32) -> i32 {
+        self.next.activations[l] = e + byte_shift(max_abs);
+        let asked = self.next.activations[l];
+        self.used.activations[l] = self.fixed.as_ref().map_or(asked, |f| f.activations[l]);
+        self.used.activations[l]
+    }
+
+    /// Exponent of the errors of the output of tensor `l`, from sums with exponent `e`.
+    pub fn errors(&mut self, l: usize, e: i32, max_abs: u32) -> i32 {
+        self.next.errors[l] = e + byte_shift(max_abs);
+        self.used.errors[l] = self.fixed.as_ref().map_or(self.next.errors[l], |f| f.errors[l]);
+        self.used.errors[l]
+    }
+
+    /// The exponents (used, asked for), once every tensor has been through.
+    pub fn finish(self) -> (Exponents, Exponents) {
+        (self.used, self.next)
+    }
+}
+
+/// Trains `state` on one batch: step `t` of a round whose dither seed is `dither_seed`.
+///
+/// `spec` is valid, `state` of its shape and range, `batch` of its size, width and classes.
+pub fn step(
+    spec: &Spec,
+    state: &mut State,
+    batch: &Batch,
+    t: u32,
+    dither_seed: u32,
+) -> StepResult {
+    let tensors = spec.tensors();
+    let mut scaling = Scaling::new(tensors.len(), state.exponents.take());
+
+    let weights: Vec<Bytes> =
+        (0..tensors.len()).map(|l| weights_forward(&state.weights[l], l, &mut scaling)).collect();
+    let mut x = vec![features(batch)];
+    for l in 0..tensors.len() - 1 {
+        let (sums, e) = linear_forward(&tensors[l], &x[l], &weights[l]);
+        x.push(activation_forward(sums, e, l, &mut scaling));
+    }
+    let last = tensors.len() - 1;
+    let (sums, e) = linear_forward(&tensors[last], &x[last], &weights[last]);
+    let (loss, errors) = loss_forward(&sums, e, &batch.labels);
+
+    let (mut sums, mut e) = (errors, ERROR_EXPONENT + spec.batch_exponent());
+    let mut codes = vec![Vec::new(); tensors.len()];
+    for l in (0..tensors.len()).rev() {
+        let key = key(dither_seed, t, (tensors.len() - l) as u32);
+        let errors = errors_backward(&sums, e, l, key, &mut scaling);
+        let gradient = gradient_backward(&tensors[l], &errors, &x[l]);
+        if l > 0 {
+            (sums, e) = linear_backward(&tensors[l], &errors, &weights[l], &x[l]);
+        }
+        let exponent = errors.exponent + x[l].exponent;
+        codes[l] = update_tensor(spec, state, l, &gradient, exponent, t);
+    }
+
+    let (exponents_used, exponents_next) = scaling.finish();
+    state.started = true;
+    state.exponents = Some(exponents_next.clone());
+    StepResult { loss, exponents_used, exponents_next, codes }
+}
+
+/// Loss of `model` over any number of records, with the activations' exponents fixed (those of the
+/// last step), so that the records may be split in any way and the sums added.
+pub fn evaluate(
+    spec: &Spec,
+    model: &[Bytes],
+    activations: &[i32],
+    batch: &Batch,
+) -> Evaluation {
+    let tensors = spec.tensors();
+    let mut x = features(batch);
+    for (l, tensor) in tensors.iter().enumerate() {
+        let (sums, e) = linear_forward(tensor, &x, &model[l]);
+        match activations.get(l) {
+            Some(&exponent) if l + 1 < tensors.len() => x = activate(sums, e, exponent),
+            _ => return score(&sums, e, &batch.labels),
+        }
+    }
+    Evaluation::default()
+}
+
+/// Exponents of the hidden layers that `model` asks for on these records, for a model that has not
+/// made a step yet.
+pub fn calibrate(spec: &Spec, model: &[Bytes], batch: &Batch) -> Vec<i32> {
+    let tensors = spec.tensors();
+    let mut scaling = Scaling::new(tensors.len(), None);
+    let mut x = features(batch);
+    for (l, tensor) in tensors[..tensors.len() - 1].iter().enumerate() {
+        let (sums, e) = linear_forward(tensor, &x, &model[l]);
+        x = activation_forward(sums, e, l, &mut scaling);
+    }
+    scaling.finish().0.activations
+}
+
+/// 8-bit weights of a state, by the shifts its next step will use.
+pub fn byte_weights(state: &State) -> Vec<Bytes> {
+    let mut scaling = Scaling::new(state.weights.len(), state.exponents.clone());
+    let tensors = state.weights.iter().enumerate();
+    tensors.map(|(l, weights)| weights_forward(weights, l, &mut scaling)).collect()
+}
+
+/// Loss and correct answers from the sums `(B, classes)` of the last layer, of exponent `e`.
+pub fn score(sums: &[i32], e: i32, labels: &[u16]) -> Evaluation {
+    let mut evaluation = Evaluation { records: labels.len() as u64, ..Evaluation::default() };
+    if labels.is_empty() {
+        return evaluation;
+    }
+    let classes = sums.len() / labels.len();
+    let mut errors = vec![0; classes];
+    for (row, &label) in sums.chunks(classes).zip(labels) {
+        let logits: Vec<i32> = row.iter().map(|&sum| logit(sum, e)).collect();
+        evaluation.loss += u64::from(softmax_row(&logits, usize::from(label), &mut errors));
+        let max = logits.iter().max();
+        let first = logits.iter().position(|z| Some(z) == max);
+        evaluation.correct += u64::from(first == Some(usize::from(label)));
+    }
+    evaluation
+}
+
+/// The aligned gradient of one leaf becomes its next momenta, scale, codes and weights.
+///
+/// All slices hold the same (at most 64) weights of one leaf; `started` tells whether `scale` holds
+/// an average yet.
+pub fn update_leaf(
+    gradient: &[i32],
+    leaf: LeafMut<'_>,
+    started: bool,
+    learning_rate: u32,
+    codes: &mut [i8],
+) {
+    let a = leaf_gradient_sum(gradient);
+    *leaf.scale = scale_average(started.then_some(*leaf.scale), a);
+    let shift = code_shift(*leaf.scale);
+    let words = leaf.weights.iter_mut().zip(leaf.momenta).zip(gradient).zip(codes);
+    for (((w, m), &ga), out) in words {
+        *m = momentum(*m, ga);
+        let code = code(*m, shift, *w, learning_rate);
+        *w = update(*w, code, learning_rate);
+        *out = code as i8;
+    }
+}
+
+/// The state of one leaf, without its padding.
+#[derive(Debug)]
+pub struct LeafMut<'a> {
+    /// Its weights.
+    pub weights: &'a mut [i32],
+    /// Its momenta.
+    pub momenta: &'a mut [i32],
+    /// Its running gradient scale.
+    pub scale: &'a mut i32,
+}
+
+/// Features of a batch, exponent -7.
+fn features(batch: &Batch) -> Bytes {
+    Bytes { values: batch.features.clone(), exponent: FEATURE_EXPONENT }
+}
+
+/// `w8 = requantize(W, shift)`, padded rows.
+fn weights_forward(weights: &[i32], l: usize, scaling: &mut Scaling) -> Bytes {
+    let shift = scaling.weights(l, max_abs(weights.iter().copied()));
+    let values = weights.iter().map(|&w| requantize(w, shift) as i8).collect();
+    Bytes { values, exponent: shift - WEIGHT_FRACTION }
+}
+
+/// `sums (B, N) = x (B, K) * w^T`, `w` in padded rows, and their exponent.
+fn linear_forward(tensor: &Tensor, x: &Bytes, w: &Bytes) -> (Vec<i32>, i32) {
+    let row = |x: &[i8]| -> Vec<i32> {
+        w.values.chunks(tensor.padded_cols()).map(|w| dot(x, &w[..tensor.cols])).collect()
+    };
+    let sums = x.values.chunks(tensor.cols).flat_map(row).collect();
+    (sums, x.exponent + w.exponent)
+}
+
+/// `y = requantize(max(sums, 0), E - e)`.
+fn activation_forward(sums: Vec<i32>, e: i32, l: usize, scaling: &mut Scaling) -> Bytes {
+    let max = max_abs(sums.iter().map(|&sum| sum.max(0)));
+    let exponent = scaling.activations(l, e, max);
+    activate(sums, e, exponent)
+}
+
+fn activate(sums: Vec<i32>, e: i32, exponent: i32) -> Bytes {
+    let values = sums.iter().map(|&sum| requantize(sum.max(0), exponent - e) as i8).collect();
+    Bytes { values, exponent }
+}
+
+/// Loss (sum over the rows) and errors `(B, classes)`, exponent -15 before the batch.
+fn loss_forward(sums: &[i32], e: i32, labels: &[u16]) -> (u64, Vec<i32>) {
+    let classes = sums.len() / labels.len();
+    let mut errors = vec![0; sums.len()];
+    let mut loss = 0;
+    for ((sums, errors), &label) in
+        sums.chunks(classes).zip(errors.chunks_mut(classes)).zip(labels)
+    {
+        let logits: Vec<i32> = sums.iter().map(|&sum| logit(sum, e)).collect();
+        loss += u64::from(softmax_row(&logits, usize::from(label), errors));
+    }
+    (loss, errors)
+}
+
+/// `e8 = requantize_stochastic(errors, E - e, dither)`, element by element of the whole batch.
+fn errors_backward(errors: &[i32], e: i32, l: usize, key: u32, scaling: &mut Scaling) -> Bytes {
+    let exponent = scaling.errors(l, e, max_abs(errors.iter().copied()));
+    let byte = |(i, &error): (usize, &i32)| {
+        requantize_stochastic(error, exponent - e, dither(key, i as u32)) as i8
+    };
+    Bytes { values: errors.iter().enumerate().map(byte).collect(), exponent }
+}
+
+/// `gradient (N, K) = errors^T (N, B) * x (B, K)`, no padding.
+fn gradient_backward(tensor: &Tensor, errors: &Bytes, x: &Bytes) -> Vec<i32> {
+    let mut gradient = vec![0; tensor.rows * tensor.cols];
+    for (errors, x) in errors.values.chunks(tensor.rows).zip(x.values.chunks(tensor.cols)) {
+        for (row, &error) in gradient.chunks_mut(tensor.cols).zip(errors) {
+            row.iter_mut().zip(x).for_each(|(g, &x)| *g += i32::from(error) * i32::from(x));
+        }
+    }
+    gradient
+}
+
+/// `errors (B, K) = e8 (B, N) * w (N, K)`, 0 where the activation below is 0; and their exponent.
+fn linear_backward(tensor: &Tensor, errors: &Bytes, w: &Bytes, x: &Bytes) -> (Vec<i32>, i32) {
+    let mut below = vec![0; x.values.len()];
+    let rows = below.chunks_mut(tensor.cols).zip(errors.values.chunks(tensor.rows));
+    for (below, errors) in rows {
+        for (w, &error) in w.values.chunks(tensor.padded_cols()).zip(errors) {
+            below.iter_mut().zip(w).for_each(|(b, &w)| *b += i32::from(error) * i32::from(w));
+        }
+    }
+    below.iter_mut().zip(&x.values).filter(|(_, y)| **y <= 0).for_each(|(b, _)| *b = 0);
+    (below, errors.exponent + w.exponent)
+}
+
+/// Updates every leaf of tensor `l` from its gradient `(N, K)` of exponent `e`; returns the codes.
+fn update_tensor(
+    spec: &Spec,
+    state: &mut State,
+    l: usize,
+    gradient: &[i32],
+    e: i32,
+    t: u32,
+) -> Vec<i8> {
+    let tensor = spec.tensors()[l];
+    let learning_rate = spec.learning_rate(t);
+    let mut codes = vec![0; tensor.padded_len()];
+    for leaf in 0..tensor.leaves() {
+        let (row, column) = (leaf / tensor.leaves_per_row(), leaf % tensor.leaves_per_row());
+        let valid = LEAF.min(tensor.cols - column * LEAF);
+        let first = row * tensor.cols + column * LEAF;
+        let aligned: Vec<i32> =
+            gradient[first..first + valid].iter().map(|&g| align_gradient(g, e)).collect();
+        let stored = leaf * LEAF..leaf * LEAF + valid;
+        let words = LeafMut {
+            weights: &mut state.weights[l][stored.clone()],
+            momenta: &mut state.momenta[l][stored.clone()],
+            scale: &mut state.scales[l][leaf],
+        };
+        update_leaf(&aligned, words, state.started, learning_rate, &mut codes[stored]);
+    }
+    codes
+}
+
+fn dot(a: &[i8], b: &[i8]) -> i32 {
+    a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()
+}

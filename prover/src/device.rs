@@ -1,0 +1,3 @@
+//! Where training steps run. Every device gives the bits of [`pogo_protocol::step`].
+
+pub mod cpu;

@@ -1,0 +1,111 @@
+//! Every device gives the bits of the plain reference step, at every number of threads.
+
+use pogo_prover::device::cpu;
+use pogo_protocol::data::Batch;
+use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::step::{self, byte_weights};
+use proptest::prelude::*;
+
+const THREADS: [usize; 4] = [1, 2, 3, 7];
+
+fn spec(layers: Vec<u32>, batch: u32, learning_rate: u32, seed: u64) -> Spec {
+    Spec {
+        name: "random".to_owned(),
+        layers,
+        batch,
+        steps: 4,
+        checkpoint_every: 1,
+        learning_rate,
+        schedule: Schedule::Linear,
+        warmup: 1,
+        seed,
+        data_root: [0; 32],
+    }
+}
+
+/// A batch of bytes from a small generator, the whole range of features included.
+fn batch(spec: &Spec, rows: usize, seed: u64) -> Batch {
+    let mut x = seed | 1;
+    let mut next = || {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        x
+    };
+    Batch {
+        features: (0..rows * spec.width()).map(|_| next() as i8).collect(),
+        labels: (0..rows).map(|_| (next() % spec.classes() as u64) as u16).collect(),
+    }
+}
+
+fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+fn assert_equals_reference(spec: &Spec, seed: u64) {
+    let mut expected = State::initial(spec);
+    let mut states = vec![expected.clone(); THREADS.len()];
+    for t in 0..spec.steps {
+        let batch = batch(spec, spec.batch as usize, seed + u64::from(t));
+        let result = step::step(spec, &mut expected, &batch, t, seed as u32);
+        for (state, threads) in states.iter_mut().zip(THREADS) {
+            let got = with_threads(threads, || cpu::step(spec, state, &batch, t, seed as u32));
+            assert_eq!(got, result, "step {t}, {threads} threads");
+            assert_eq!(state, &expected, "state after step {t}, {threads} threads");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn cpu_step_equals_the_reference_at_every_number_of_threads(
+        layers in prop::collection::vec(1u32..150, 2..5),
+        log_batch in 0u32..6,
+        learning_rate in prop_oneof![1u32..1 << 18, Just((1 << 26) - 1)],
+        seed in any::<u32>(),
+    ) {
+        assert_equals_reference(&spec(layers, 1 << log_batch, learning_rate, 3), seed.into());
+    }
+
+    #[test]
+    fn cpu_evaluation_equals_the_reference_however_the_records_are_split(
+        layers in prop::collection::vec(1u32..100, 2..5),
+        rows in 1usize..40,
+        at in 0usize..40,
+        seed in any::<u32>(),
+    ) {
+        let spec = spec(layers, 4, 1 << 14, 5);
+        let mut state = State::initial(&spec);
+        step::step(&spec, &mut state, &batch(&spec, 4, 9), 0, 1);
+        let activations = state.exponents.clone().unwrap().activations;
+        let rows = batch(&spec, rows, seed.into());
+        for model in [byte_weights(&state), state.quantize().expand()] {
+            let expected = step::evaluate(&spec, &model, &activations, &rows);
+            prop_assert_eq!(cpu::evaluate(&spec, &model, &activations, &rows), expected);
+            let at = at.min(rows.rows());
+            let part = |range: std::ops::Range<usize>| {
+                let width = spec.width();
+                let features = rows.features[range.start * width..range.end * width].to_vec();
+                let labels = rows.labels[range].to_vec();
+                step::evaluate(&spec, &model, &activations, &Batch { features, labels })
+            };
+            let (a, b) = (part(0..at), part(at..rows.rows()));
+            prop_assert_eq!(a.loss + b.loss, expected.loss);
+            prop_assert_eq!(a.correct + b.correct, expected.correct);
+        }
+    }
+}
+
+#[test]
+fn rows_longer_than_a_chunk_equal_the_reference() {
+    let wide = spec(vec![2500, 33, 1100, 5], 32, 1 << 12, 1);
+    assert_equals_reference(&wide, 77);
+}
+
+#[test]
+fn batch_longer_than_a_chunk_equals_the_reference() {
+    let long = spec(vec![20, 40, 3], 2048, 1 << 12, 1);
+    assert_equals_reference(&long, 78);
+}

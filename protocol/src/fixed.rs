@@ -226,14 +226,15 @@ pub fn quantize(w: i32, scale: i32, st: u32) -> i32 {
     floor_div(w + d / 2, d).clamp(-CODE_MAX, CODE_MAX)
 }
 
-/// `x * 2^-s` for `s <= 0`, saturating at +-2^30 unless `s` is 0.
+/// `x * 2^-s` for `s <= 0`, saturating at +-2^30 unless `s` is 0. Every shift by 30 bits or more
+/// takes anything but 0 to a limit.
 fn shift_left(x: i32, s: i32) -> i32 {
     if s == 0 {
         return x;
     }
-    let bits = s.unsigned_abs().min(31);
-    let max = i64::from(SHIFT_MAX);
-    (i64::from(x) << bits).clamp(-max, max) as i32
+    let bits = s.unsigned_abs().min(30);
+    let limit = SHIFT_MAX >> bits;
+    x.clamp(-limit, limit) << bits
 }
 
 /// `2^16 * exp(-d / 256)`, 0 from 16 nats on.

@@ -174,3 +174,28 @@ pub fn quantized_leaf(codes: &[i8; LEAF], scales: [u8; BLOCKS_PER_LEAF]) -> Resu
     let packed = Fr::from(u64::from(scales[0]) + 32 * u64::from(scales[1]));
     Ok(poseidon::hash(Fr::from(tag::QUANTIZED), pack_codes(codes)?, packed))
 }
+
+/// Bytes of features that one element of a data record holds.
+const FEATURES_PER_ELEMENT: usize = 31;
+
+/// Leaf of one record of a data set: `sponge(DATA_RECORD, [label, width, features..])`, features as
+/// bytes `feature + 128`, 31 an element, big-endian.
+pub fn data_record(features: &[i8], label: u16) -> Fr {
+    let mut message = alloc::vec![Fr::from(label), Fr::from(features.len() as u64)];
+    message.extend(features.chunks(FEATURES_PER_ELEMENT).map(|chunk| {
+        let bytes: Vec<u8> = chunk.iter().map(|&feature| (i16::from(feature) + 128) as u8).collect();
+        Fr::from_be_bytes_mod_order(&bytes)
+    }));
+    poseidon::sponge(Fr::from(tag::DATA_RECORD), &message)
+}
+
+/// Digest of a batch: index and leaf of every record, in order.
+pub fn batch_digest(records: impl Iterator<Item = (u32, Fr)>) -> Fr {
+    let message: Vec<Fr> = records.flat_map(|(index, leaf)| [Fr::from(index), leaf]).collect();
+    poseidon::sponge(Fr::from(tag::BATCH), &message)
+}
+
+/// Root of a data set from the tree root over its records.
+pub fn data_root(tree_root: Fr, records: u32) -> Fr {
+    poseidon::hash(Fr::from(tag::DATA_ROOT), tree_root, Fr::from(records))
+}

@@ -2,12 +2,13 @@
 //!
 //! Read in this order: the integers ([`fixed`], [`tables`]), the model and its training step
 //! ([`model`], [`step`], [`data`]), what is committed ([`poseidon`], [`leaf`], [`merkle`],
-//! [`record`], [`commitment`]), what is asked and claimed ([`challenge`], [`statement`]), and who
-//! signs it ([`attest`]). Nothing here touches a file, a clock or a thread.
+//! [`record`], [`commitment`]), what is asked and claimed ([`challenge`], [`statement`]), who
+//! signs it ([`attest`]) and how it ends ([`settle`]). Nothing here touches a file, a clock or a thread.
 #![no_std]
 
 extern crate alloc;
 
+pub mod attest;
 pub mod challenge;
 pub mod codec;
 pub mod commitment;
@@ -19,6 +20,7 @@ pub mod model;
 pub mod opening;
 pub mod poseidon;
 pub mod record;
+pub mod settle;
 pub mod statement;
 pub mod step;
 pub mod stream;

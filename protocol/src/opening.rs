@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
 
+use crate::codec::{CodecError, Reader, Writer};
 use crate::fixed::{self, BLOCK, LEAF};
 use crate::leaf::{self, BLOCKS_PER_LEAF, LeafError, tag};
 use crate::merkle::{Path, root_of};
@@ -182,6 +183,33 @@ pub enum Violation {
 }
 
 impl Openings {
+    const MAGIC: &'static [u8; 8] = b"pogo/opn";
+
+    /// Canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let writer = self.last.write(self.first.write(Writer::new(Self::MAGIC)));
+        let writer = writer.u32(self.updates.len() as u32);
+        let writer = self.updates.iter().fold(writer, |writer, update| update.write(writer));
+        let writer = writer.u32(self.quantizes.len() as u32);
+        self.quantizes.iter().fold(writer, |writer, quantize| quantize.write(writer)).finish()
+    }
+
+    /// Reads what [`Openings::encode`] wrote, and nothing else.
+    ///
+    /// # Errors
+    /// [`CodecError`] naming the field.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let mut reader = Reader::new(bytes, Self::MAGIC, "openings file")?;
+        let first = RecordOpening::read(&mut reader)?;
+        let last = RecordOpening::read(&mut reader)?;
+        let updates = (0..reader.u32("update count")?).map(|_| UpdateOpening::read(&mut reader));
+        let updates = updates.collect::<Result<_, _>>()?;
+        let quantizes = (0..reader.u32("quantize count")?).map(|_| QuantizeOpening::read(&mut reader));
+        let quantizes = quantizes.collect::<Result<_, _>>()?;
+        reader.finish()?;
+        Ok(Self { first, last, updates, quantizes })
+    }
+
     /// Whether all openings obey the update and quantize relations under `roots`.
     ///
     /// # Errors
@@ -198,7 +226,57 @@ impl Openings {
     }
 }
 
+fn write_path(writer: Writer, path: &Path) -> Writer {
+    path.iter().fold(writer.u32(path.len() as u32), |writer, sibling| writer.scalar(sibling))
+}
+
+fn read_path(reader: &mut Reader<'_>) -> Result<Path, CodecError> {
+    (0..reader.u32("path length")?).map(|_| reader.scalar("sibling")).collect()
+}
+
+fn write_words(writer: Writer, words: &[i32; LEAF]) -> Writer {
+    words.iter().fold(writer, |writer, &word| writer.u32(word as u32))
+}
+
+fn read_words(reader: &mut Reader<'_>, field: &'static str) -> Result<[i32; LEAF], CodecError> {
+    let mut words = [0; LEAF];
+    for word in &mut words {
+        *word = reader.u32(field)? as i32;
+    }
+    Ok(words)
+}
+
+fn read_codes(reader: &mut Reader<'_>) -> Result<[i8; LEAF], CodecError> {
+    Ok(reader.array::<LEAF>("codes")?.map(|byte| byte as i8))
+}
+
+impl Slot {
+    fn write(&self, writer: Writer) -> Writer {
+        writer.u32(self.position as u32).u32(self.padding as u32)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let (position, padding) = (reader.u32("position")? as usize, reader.u32("padding")? as usize);
+        if padding >= LEAF {
+            return Err(CodecError::Value { field: "padding" });
+        }
+        Ok(Self { position, padding })
+    }
+}
+
 impl RecordOpening {
+    fn write(&self, writer: Writer) -> Writer {
+        write_path(writer.scalar(&self.update_root).scalar(&self.rest), &self.path)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(Self {
+            update_root: reader.scalar("update root")?,
+            rest: reader.scalar("rest of a record")?,
+            path: read_path(reader)?,
+        })
+    }
+
     /// Steps root that this record has at `index` with the given state and update root.
     fn root(&self, state_root: Fr, update_root: Fr, index: usize, roots: &Roots) -> Fr {
         let record = poseidon::hash(Fr::from(tag::RECORD), pair(state_root, update_root), self.rest);
@@ -207,6 +285,35 @@ impl RecordOpening {
 }
 
 impl UpdateOpening {
+    fn write(&self, writer: Writer) -> Writer {
+        let writer = self.slot.write(writer).u32(self.step).u32(self.learning_rate);
+        let writer = write_words(writer, &self.weights_before).scalar(&self.momenta_hash_before);
+        let writer = self.record_before.write(write_path(writer, &self.path_before));
+        let writer = write_words(write_words(writer, &self.weights_after), &self.momenta_after);
+        let writer = write_path(writer.u32(self.scale_after as u32), &self.path_after);
+        let writer = write_path(writer.bytes(&self.codes.map(|code| code as u8)), &self.path_update);
+        self.record_after.write(writer)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(Self {
+            slot: Slot::read(reader)?,
+            step: reader.u32("step")?,
+            learning_rate: reader.u32("learning rate")?,
+            weights_before: read_words(reader, "weights before")?,
+            momenta_hash_before: reader.scalar("momenta hash before")?,
+            path_before: read_path(reader)?,
+            record_before: RecordOpening::read(reader)?,
+            weights_after: read_words(reader, "weights after")?,
+            momenta_after: read_words(reader, "momenta after")?,
+            scale_after: reader.u32("scale after")? as i32,
+            path_after: read_path(reader)?,
+            codes: read_codes(reader)?,
+            path_update: read_path(reader)?,
+            record_after: RecordOpening::read(reader)?,
+        })
+    }
+
     /// The update relation: `code = round(momentum, scale)`, `after = before - code * rate`, all
     /// leaves opened.
     ///
@@ -252,6 +359,31 @@ impl UpdateOpening {
 }
 
 impl QuantizeOpening {
+    fn write(&self, writer: Writer) -> Writer {
+        let writer = self.slot.write(writer).u32(self.half_step);
+        let writer = write_path(write_words(writer, &self.weights).scalar(&self.momenta_hash), &self.path);
+        let writer = writer.bytes(&self.codes.map(|code| code as u8)).bytes(&self.scales);
+        write_path(writer, &self.path_quantized)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let slot = Slot::read(reader)?;
+        let half_step = reader.u32("half step")?;
+        if !half_step.is_power_of_two() || half_step > 1 << 23 {
+            return Err(CodecError::Value { field: "half step" });
+        }
+        Ok(Self {
+            slot,
+            half_step,
+            weights: read_words(reader, "weights")?,
+            momenta_hash: reader.scalar("momenta hash")?,
+            path: read_path(reader)?,
+            codes: read_codes(reader)?,
+            scales: reader.array("scales")?,
+            path_quantized: read_path(reader)?,
+        })
+    }
+
     /// The quantize relation: scales and codes are those of the weights.
     ///
     /// # Errors

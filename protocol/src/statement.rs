@@ -137,7 +137,7 @@ pub fn parts(challenge: &Challenge) -> Vec<Part> {
 
 /// A round as everybody who holds its published files can recompute it.
 #[derive(Clone, Debug)]
-pub struct Round<'a> {
+pub struct PublicRound<'a> {
     /// What the task fixes.
     pub spec: &'a Spec,
     /// Placement of the leaves.
@@ -154,7 +154,7 @@ pub struct Round<'a> {
     pub srs: [u8; 32],
 }
 
-impl Round<'_> {
+impl PublicRound<'_> {
     /// The samples of each proof of the round when at least `samples` of each kind are asked for.
     pub fn parts(&self, samples: usize) -> Vec<Part> {
         let hash = self.commitment.hash();
@@ -169,7 +169,7 @@ impl Round<'_> {
         parts.iter().zip(0..).map(|(part, number)| self.statement(part, number, count)).collect()
     }
 
-    fn statement(&self, part: &Part, number: u32, parts: u32) -> Statement {
+    pub(crate) fn statement(&self, part: &Part, number: u32, parts: u32) -> Statement {
         let updates: Vec<u128> = part.updates.iter().map(|&sample| self.pack_update(sample)).collect();
         let quantizes: Vec<u128> = part.quantizes.iter().map(|&leaf| self.pack_quantize(leaf)).collect();
         let commitment = self.commitment;
@@ -316,7 +316,8 @@ impl Statement {
     }
 }
 
-fn word(bytes: &[u8]) -> [u8; 32] {
+/// A number or an address as a word: zeros before it.
+pub(crate) fn word(bytes: &[u8]) -> [u8; 32] {
     let mut word = [0; 32];
     word[32 - bytes.len()..].copy_from_slice(bytes);
     word

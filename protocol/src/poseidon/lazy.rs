@@ -72,16 +72,16 @@ pub(super) fn multiply(a: Lazy, b: Lazy) -> Lazy {
     sum_of_products([a], &[b])
 }
 
-/// sum of factor_i * value_i with one reduction, for factors below p and at most five of them
-/// (or one pair, either way round): the running sum stays below 5 p.
+/// sum of factor_i * value_i with one reduction, for at most four factors below p, or one below
+/// 4 p: the running sum then stays below 5 p, in four words.
 #[inline(always)]
 pub(super) fn sum_of_products<const N: usize>(values: [Lazy; N], factors: &[Lazy; N]) -> Lazy {
     let mut sum = [0; 4];
-    for word in 0..4 {
+    for word in 0..sum.len() {
         let mut top = 0;
-        for i in 0..N {
+        for (value, &factor) in values.iter().zip(factors) {
             let carry;
-            (sum, carry) = add_product(sum, factors[i], values[i][word]);
+            (sum, carry) = add_product(sum, factor, value[word]);
             top += carry;
         }
         sum = reduce_word(sum, top);

@@ -116,7 +116,8 @@ fn matmul_rows(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, out: &mut [i32]) 
         let last = (first + CHUNK).min(a.ncols());
         let (a, b) = (a.slice(s![.., first..last]), b.slice(s![first..last, ..]));
         general_mat_mul(1.0, &a, &b, 0.0, &mut partial);
-        out.iter_mut().zip(&partial).for_each(|(sum, &part)| *sum += part as i32);
+        let parts = partial.as_slice().expect("a matrix is contiguous");
+        out.iter_mut().zip(parts).for_each(|(sum, &part)| *sum += part as i32);
     }
 }
 

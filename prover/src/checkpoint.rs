@@ -1,0 +1,131 @@
+//! Checkpoints and update logs: the state and the codes of a round as bytes.
+//!
+//! Codes are two to a byte, low nibble first, `code + 7`; the log of updates is the 4-bit diff of
+//! every step.
+
+use pogo_protocol::codec::{CodecError, Reader, Writer};
+use pogo_protocol::fixed::CODE_MAX;
+use pogo_protocol::model::{Exponents, Spec, State};
+
+const MAGIC: &[u8; 8] = b"pogo/sta";
+
+/// Canonical bytes of a state.
+pub fn encode_state(state: &State) -> Vec<u8> {
+    let writer = Writer::new(MAGIC).u32(u32::from(state.started));
+    let writer = writer.integers(&flatten(state.exponents.as_ref()));
+    let tensors = state.weights.iter().zip(&state.momenta).zip(&state.scales);
+    tensors.fold(writer, |writer, ((w, m), v)| writer.integers(w).integers(m).integers(v)).finish()
+}
+
+/// Reads a state of this spec.
+///
+/// # Errors
+/// [`CodecError`] naming the field, also for a state of another shape.
+pub fn decode_state(spec: &Spec, bytes: &[u8]) -> Result<State, CodecError> {
+    let mut reader = Reader::new(bytes, MAGIC, "checkpoint")?;
+    let started = match reader.u32("started")? {
+        0 => false,
+        1 => true,
+        _ => return Err(CodecError::Value { field: "started" }),
+    };
+    let exponents = unflatten(spec, &reader.integers("exponents")?)?;
+    let mut state = State::from_weights(spec, Vec::new());
+    state.started = started;
+    state.exponents = exponents;
+    for (l, tensor) in spec.tensors().iter().enumerate() {
+        let mut part = |field, length: usize| {
+            let values = reader.integers(field)?;
+            if values.len() == length { Ok(values) } else { Err(CodecError::Value { field }) }
+        };
+        state.weights.push(part("weights", tensor.padded_len())?);
+        state.momenta[l] = part("momenta", tensor.padded_len())?;
+        state.scales[l] = part("scales", tensor.leaves())?;
+    }
+    reader.finish()?;
+    Ok(state)
+}
+
+/// All exponents of a step in one list: weights, activations, errors; none gives an empty one.
+pub fn flatten(exponents: Option<&Exponents>) -> Vec<i32> {
+    exponents.map_or(Vec::new(), |e| [&e.weights[..], &e.activations, &e.errors].concat())
+}
+
+fn unflatten(spec: &Spec, list: &[i32]) -> Result<Option<Exponents>, CodecError> {
+    let tensors = spec.tensors().len();
+    if list.is_empty() {
+        return Ok(None);
+    }
+    if list.len() != 3 * tensors - 1 {
+        return Err(CodecError::Value { field: "exponents" });
+    }
+    let (weights, rest) = list.split_at(tensors);
+    let (activations, errors) = rest.split_at(tensors - 1);
+    Ok(Some(Exponents { weights: weights.to_vec(), activations: activations.to_vec(), errors: errors.to_vec() }))
+}
+
+/// Codes of a step as nibbles.
+pub fn encode_codes(codes: &[Vec<i8>]) -> Vec<u8> {
+    let nibble = |code: i8| (i32::from(code) + CODE_MAX) as u8;
+    codes.iter().flatten().copied().collect::<Vec<_>>().chunks(2).map(|c| nibble(c[0]) | nibble(c[1]) << 4).collect()
+}
+
+/// Codes of a step from their nibbles; a nibble of 15 becomes the illegal code 8, which no leaf
+/// accepts.
+///
+/// # Errors
+/// [`CodecError::Value`] when the length is not that of the model.
+pub fn decode_codes(spec: &Spec, bytes: &[u8]) -> Result<Vec<Vec<i8>>, CodecError> {
+    let lengths: Vec<usize> = spec.tensors().iter().map(|tensor| tensor.padded_len()).collect();
+    if bytes.len() * 2 != lengths.iter().sum::<usize>() {
+        return Err(CodecError::Value { field: "codes" });
+    }
+    let code = |nibble: u8| nibble as i8 - CODE_MAX as i8;
+    let mut codes = bytes.iter().flat_map(|byte| [code(byte & 15), code(byte >> 4)]);
+    Ok(lengths.iter().map(|&length| codes.by_ref().take(length).collect()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use pogo_protocol::model::Schedule;
+
+    use super::*;
+
+    fn spec() -> Spec {
+        Spec {
+            name: "test".into(),
+            layers: vec![70, 5, 3],
+            batch: 4,
+            steps: 2,
+            checkpoint_every: 1,
+            learning_rate: 4096,
+            schedule: Schedule::Constant,
+            warmup: 0,
+            seed: 1,
+            data_root: [0; 32],
+        }
+    }
+
+    #[test]
+    fn a_state_reads_back_and_nothing_else_does() {
+        let spec = spec();
+        let mut state = State::initial(&spec);
+        assert_eq!(decode_state(&spec, &encode_state(&state)), Ok(state.clone()));
+        state.started = true;
+        let exponents = Exponents { weights: vec![1, 2], activations: vec![-3], errors: vec![4, -5] };
+        state.exponents = Some(exponents);
+        let bytes = encode_state(&state);
+        assert_eq!(decode_state(&spec, &bytes), Ok(state));
+        assert!(decode_state(&spec, &bytes[..bytes.len() - 1]).is_err());
+        assert!(decode_state(&spec, &[&bytes[..], &[0]].concat()).is_err());
+        let other = Spec { layers: vec![70, 6, 3], ..spec };
+        assert!(decode_state(&other, &bytes).is_err());
+    }
+
+    #[test]
+    fn codes_read_back() {
+        let spec = spec();
+        let mut codes: Vec<Vec<i8>> = spec.tensors().iter().map(|t| vec![0; t.padded_len()]).collect();
+        codes[0][..15].copy_from_slice(&[-7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(decode_codes(&spec, &encode_codes(&codes)), Ok(codes));
+    }
+}

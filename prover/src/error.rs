@@ -1,0 +1,81 @@
+//! What can go wrong in a verb, and whose fault it is.
+
+use pogo_protocol::data::TooFewRecords;
+use pogo_protocol::leaf::LeafError;
+use pogo_protocol::merkle::ModelTooLarge;
+use pogo_protocol::opening::Violation;
+
+use crate::data::DataError;
+use crate::store::StoreError;
+
+/// Failure of a verb.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file cannot be read, written or understood.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A data set cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The data set does not fill a batch.
+    #[error(transparent)]
+    TooFewRecords(#[from] TooFewRecords),
+    /// The data set is not the one that the spec names.
+    #[error("data root: expected {}, got {}", hex(expected), hex(got))]
+    DataRoot {
+        /// Root in the spec.
+        expected: [u8; 32],
+        /// Root of the data at hand.
+        got: [u8; 32],
+    },
+    /// The model does not fit the trees of the preset.
+    #[error(transparent)]
+    ModelTooLarge(#[from] ModelTooLarge),
+    /// The round has more steps than the tree of the preset.
+    #[error("steps: expected at most {most} with this preset, got {got}")]
+    TooManySteps {
+        /// Most steps.
+        most: u32,
+        /// Steps of the spec.
+        got: u32,
+    },
+    /// The preset proves rounds whose every state is committed.
+    #[error("checkpoint_every: expected 1 (momenta are proven at every step), got {got}")]
+    CheckpointEvery {
+        /// Interval in the spec.
+        got: u32,
+    },
+    /// A word or code outside its range.
+    #[error(transparent)]
+    Leaf(#[from] LeafError),
+    /// Training has not ended.
+    #[error("training is at step {step} of {steps}: run `pogo train` first")]
+    Unfinished {
+        /// Steps done.
+        step: u32,
+        /// Steps of the round.
+        steps: u32,
+    },
+    /// A recomputed state is not the recorded one.
+    #[error("the state of record {step} is not the recorded one")]
+    Diverged {
+        /// Record.
+        step: u32,
+    },
+    /// An opening does not obey the relations: a proof of it would not verify.
+    #[error("opening of part {part}: {violation}")]
+    Opening {
+        /// Proof of the round.
+        part: usize,
+        /// Relation broken.
+        violation: Violation,
+    },
+    /// Halo2 refused.
+    #[error("proving: {0}")]
+    Proving(String),
+}
+
+/// Bytes as hexadecimal digits with `0x`.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::from("0x"), |text, byte| text + &format!("{byte:02x}"))
+}

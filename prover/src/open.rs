@@ -1,0 +1,146 @@
+//! Open: leaves and paths that a challenge asks for, from the store, by exact replay.
+
+use std::collections::BTreeMap;
+
+use pogo_protocol::commitment::Commitment;
+use pogo_protocol::fixed::LEAF;
+use pogo_protocol::merkle::{Layout, Tree};
+use pogo_protocol::model::State;
+use pogo_protocol::opening::{Openings, QuantizeOpening, RecordOpening, Roots, Slot, UpdateOpening};
+use pogo_protocol::record::StepRecord;
+use pogo_protocol::statement::Part;
+
+use crate::commit::{self, leaf_of, momenta_hash, quantized_tree, records_tree, scales_of, state_tree, update_tree};
+use crate::error::Error;
+use crate::store::Store;
+use crate::train::{Job, Stepper, Trace, state_at};
+
+/// Opens the samples of every part of a challenge.
+///
+/// # Errors
+/// [`Error::Opening`] when an opening does not obey the relations, and errors of the store.
+pub fn open(
+    store: &Store,
+    job: &Job<'_>,
+    trace: &Trace,
+    commitment: &Commitment,
+    parts: &[Part],
+) -> Result<Vec<Openings>, Error> {
+    let records = records_tree(job.round.shape.steps_depth, &trace.records);
+    let steps = steps(store, job, trace, parts)?;
+    let quantized = trace.state.quantize();
+    let final_state = Model { state: trace.state.clone(), tree: state_tree(&job.round.layout, &trace.state)? };
+    let quantized_tree = quantized_tree(&job.round.layout, &quantized)?;
+    let quantize = |&leaf: &usize| -> Result<QuantizeOpening, Error> {
+        let place = job.round.layout.place(leaf);
+        Ok(QuantizeOpening {
+            slot: slot(&job.round.layout, leaf),
+            half_step: 1 << (quantized.exponents[place.tensor] - 1),
+            weights: *leaf_of(&final_state.state.weights[place.tensor], place.index_in_tensor),
+            momenta_hash: momenta_hash(&job.round.layout, &final_state.state, leaf)?,
+            path: final_state.tree.path(place.position),
+            codes: *leaf_of(&quantized.codes[place.tensor], place.index_in_tensor),
+            scales: scales_of(&quantized, place.tensor, place.index_in_tensor),
+            path_quantized: quantized_tree.path(place.position),
+        })
+    };
+    let roots = roots(&job.round.layout, commitment);
+    let open_part = |(part, samples): (usize, &Part)| -> Result<Openings, Error> {
+        let updates = samples.updates.iter().map(|sample| {
+            steps[&sample.step].open(job, &trace.records, &records, sample.step, sample.leaf)
+        });
+        let openings = Openings {
+            first: record(&trace.records, &records, 0),
+            last: record(&trace.records, &records, commitment.steps),
+            updates: updates.collect::<Result<_, _>>()?,
+            quantizes: samples.quantizes.iter().map(quantize).collect::<Result<_, _>>()?,
+        };
+        openings.check(&roots).map_err(|violation| Error::Opening { part, violation })?;
+        Ok(openings)
+    };
+    parts.iter().enumerate().map(open_part).collect()
+}
+
+/// Roots of a commitment as openings are checked against them.
+pub fn roots(layout: &Layout, commitment: &Commitment) -> Roots {
+    Roots {
+        parent: commitment.parent_root,
+        steps: commitment.steps_root,
+        state: commitment.state_root,
+        quantized: commitment.quantized_root,
+        layout: layout.element(),
+        record_count: commitment.steps + 1,
+    }
+}
+
+struct Model {
+    state: State,
+    tree: Tree,
+}
+
+/// One step with its state before and after.
+struct Step {
+    before: Model,
+    after: Model,
+    codes: Vec<Vec<i8>>,
+    update_tree: Tree,
+}
+
+/// Replays every sampled step once.
+fn steps(store: &Store, job: &Job<'_>, trace: &Trace, parts: &[Part]) -> Result<BTreeMap<u32, Step>, Error> {
+    let mut stepper = Stepper::new(job, trace.records[0].state_root)?;
+    let mut steps = BTreeMap::new();
+    for sample in parts.iter().flat_map(|part| &part.updates) {
+        if steps.contains_key(&sample.step) {
+            continue;
+        }
+        let before = state_at(store, job, &trace.records, sample.step)?;
+        let mut after = before.clone();
+        let (result, _) = stepper.step(&mut after, sample.step);
+        let model = |state: State| Ok::<_, Error>(Model { tree: state_tree(&job.round.layout, &state)?, state });
+        let update_tree = update_tree(&job.round.layout, &result.codes)?;
+        let step = Step { before: model(before)?, after: model(after)?, codes: result.codes, update_tree };
+        steps.insert(sample.step, step);
+    }
+    Ok(steps)
+}
+
+impl Step {
+    fn open(
+        &self,
+        job: &Job<'_>,
+        records: &[StepRecord],
+        tree: &Tree,
+        step: u32,
+        leaf: usize,
+    ) -> Result<UpdateOpening, Error> {
+        let place = job.round.layout.place(leaf);
+        let of = |tensors: &[Vec<i32>]| *leaf_of(&tensors[place.tensor], place.index_in_tensor);
+        Ok(UpdateOpening {
+            slot: slot(&job.round.layout, leaf),
+            step,
+            learning_rate: job.round.spec.learning_rate(step),
+            weights_before: of(&self.before.state.weights),
+            momenta_hash_before: commit::momenta_hash(&job.round.layout, &self.before.state, leaf)?,
+            path_before: self.before.tree.path(place.position),
+            record_before: record(records, tree, step),
+            weights_after: of(&self.after.state.weights),
+            momenta_after: of(&self.after.state.momenta),
+            scale_after: self.after.state.scales[place.tensor][place.index_in_tensor],
+            path_after: self.after.tree.path(place.position),
+            codes: *leaf_of(&self.codes[place.tensor], place.index_in_tensor),
+            path_update: self.update_tree.path(place.position),
+            record_after: record(records, tree, step + 1),
+        })
+    }
+}
+
+fn record(records: &[StepRecord], tree: &Tree, index: u32) -> RecordOpening {
+    let record = &records[index as usize];
+    RecordOpening { update_root: record.update_root, rest: record.rest(), path: tree.path(index as usize) }
+}
+
+fn slot(layout: &Layout, leaf: usize) -> Slot {
+    let place = layout.place(leaf);
+    Slot { position: place.position, padding: LEAF - place.valid }
+}

@@ -1,0 +1,274 @@
+//! Train: all steps of a round, each recorded with its roots, resumable at any moment.
+//!
+//! A step record needs the state root after the step, so hashing goes along with training. Every
+//! [`SNAPSHOT`] steps the whole state is written; a later start continues from the last one, and
+//! openings and replays start from the nearest.
+
+use std::time::{Duration, Instant};
+
+use ark_bn254::Fr;
+use ark_ff::AdditiveGroup;
+use pogo_protocol::codec::scalar_bytes;
+use pogo_protocol::data::{self, DataSet, Order};
+use pogo_protocol::leaf::{self, tag};
+use pogo_protocol::merkle::Layout;
+use pogo_protocol::model::{Spec, State};
+use pogo_protocol::record::StepRecord;
+use pogo_protocol::step::StepResult;
+
+use crate::checkpoint::{decode_codes, decode_state, encode_codes, encode_state, flatten};
+use crate::commit;
+use crate::device::cpu;
+use crate::error::Error;
+use crate::round::Round;
+use crate::store::{Log, Store};
+
+/// Steps between two checkpoints on disk.
+pub const SNAPSHOT: u32 = 64;
+
+/// A round and the data it is trained on.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a> {
+    /// The round.
+    pub round: &'a Round,
+    /// Training records.
+    pub data: &'a DataSet,
+}
+
+/// What training leaves behind; updates and checkpoints are in the store.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// Records of the initial state and of every step.
+    pub records: Vec<StepRecord>,
+    /// State after the last step.
+    pub state: State,
+}
+
+/// Where training is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Steps done.
+    pub step: u32,
+    /// Steps of the round.
+    pub steps: u32,
+    /// Mean loss of the last step, nats.
+    pub loss: f64,
+    /// Time spent hashing in this process.
+    pub hashing: Duration,
+}
+
+/// The steps of a job, one after another, from any state.
+#[derive(Debug)]
+pub struct Stepper<'a> {
+    job: &'a Job<'a>,
+    order: Order,
+    dither_seed: u32,
+    leaves: Vec<Fr>,
+}
+
+impl<'a> Stepper<'a> {
+    /// Prepares the batch order and the dither, which depend on the root the round starts from.
+    ///
+    /// # Errors
+    /// When the data set does not fill a batch, or is not the one of the spec.
+    pub fn new(job: &'a Job<'a>, parent_root: Fr) -> Result<Self, Error> {
+        let (leaves, root) = commit::data_root(job.data);
+        let (expected, got) = (job.round.spec.data_root, scalar_bytes(&root));
+        if expected != got {
+            return Err(Error::DataRoot { expected, got });
+        }
+        let round = data::Round {
+            task: job.round.spec.hash(),
+            round: job.round.context.round,
+            parent_root: scalar_bytes(&parent_root),
+            miner: job.round.context.miner,
+        };
+        let order = Order::new(round, job.data.len() as u32, job.round.spec.batch)?;
+        Ok(Self { job, order, dither_seed: round.dither_seed(), leaves })
+    }
+
+    /// Runs step `t` on the CPU device and returns its result and the digest of its batch.
+    pub fn step(&mut self, state: &mut State, t: u32) -> (StepResult, Fr) {
+        let indices = self.order.batch_indices(t);
+        let batch = self.job.data.batch(&indices);
+        let digest = leaf::batch_digest(indices.iter().map(|&index| (index, self.leaves[index as usize])));
+        (cpu::step(&self.job.round.spec, state, &batch, t, self.dither_seed), digest)
+    }
+
+    /// Runs step `t` and records it.
+    ///
+    /// # Errors
+    /// [`Error::Leaf`], which no step leaves behind.
+    pub fn record(&mut self, state: &mut State, t: u32) -> Result<(StepRecord, StepResult), Error> {
+        let (result, batch_digest) = self.step(state, t);
+        let layout = &self.job.round.layout;
+        let record = StepRecord {
+            index: t + 1,
+            state_root: state_root(layout, state)?,
+            update_root: layout.root(tag::UPDATE_ROOT, commit::update_tree(layout, &result.codes)?.root()),
+            batch_digest,
+            loss: result.loss,
+            exponents: flatten(Some(&result.exponents_used)),
+            next_exponents: flatten(Some(&result.exponents_next)),
+        };
+        Ok((record, result))
+    }
+}
+
+/// Trains the round in `store`, from its last checkpoint if it has one; `progress` is told of
+/// every step.
+///
+/// # Errors
+/// [`Error`] of the store, or a checkpoint that is not the one that was recorded.
+pub fn train(store: &Store, job: &Job<'_>, mut progress: impl FnMut(Progress)) -> Result<Trace, Error> {
+    let (mut state, mut records, first) = resume(store, job)?;
+    let mut record_log = Log::open(&store.path("records.log"), Some(records.len()))?;
+    let mut update_log = Log::open(&store.path("updates.log"), Some(first as usize))?;
+    record_log.cut()?;
+    update_log.cut()?;
+    if records.is_empty() {
+        let initial = initial_record(&job.round.layout, &state)?;
+        record_log.append(&initial.encode())?;
+        records.push(initial);
+    }
+    let mut stepper = Stepper::new(job, records[0].state_root)?;
+    let mut hashing = Duration::ZERO;
+    for t in first..job.round.spec.steps {
+        let start = Instant::now();
+        let (record, result) = stepper.record(&mut state, t)?;
+        hashing += start.elapsed();
+        update_log.append(&encode_codes(&result.codes))?;
+        record_log.append(&record.encode())?;
+        let loss = result.loss as f64 / 65536.0 / f64::from(job.round.spec.batch);
+        records.push(record);
+        if (t + 1) % SNAPSHOT == 0 || t + 1 == job.round.spec.steps {
+            update_log.sync()?;
+            record_log.sync()?;
+            store.write(&checkpoint_name(t + 1), &sealed(&state))?;
+        }
+        progress(Progress { step: t + 1, steps: job.round.spec.steps, loss, hashing });
+    }
+    Ok(Trace { records, state })
+}
+
+/// The finished training of `store`.
+///
+/// # Errors
+/// [`Error::Unfinished`] when training has not ended.
+pub fn load(store: &Store, job: &Job<'_>) -> Result<Trace, Error> {
+    let (state, records, step) = resume(store, job)?;
+    if step != job.round.spec.steps {
+        return Err(Error::Unfinished { step, steps: job.round.spec.steps });
+    }
+    Ok(Trace { records, state })
+}
+
+/// State before step `t` of a finished round: from the nearest checkpoint, replayed and held to
+/// the records.
+///
+/// # Errors
+/// [`Error::Diverged`] when a replayed state is not the recorded one.
+pub fn state_at(store: &Store, job: &Job<'_>, records: &[StepRecord], t: u32) -> Result<State, Error> {
+    let (mut state, first) = nearest(store, job, records, t)?;
+    let mut stepper = Stepper::new(job, records[0].state_root)?;
+    (first..t).for_each(|t| {
+        stepper.step(&mut state, t);
+    });
+    hold(&job.round.layout, &state, &records[t as usize])?;
+    Ok(state)
+}
+
+/// Codes of step `t` as published.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn codes_at(store: &Store, spec: &Spec, log: &mut Log, t: u32) -> Result<Vec<Vec<i8>>, Error> {
+    let (bytes, _) = log.read_any(t as usize)?;
+    Ok(decode_codes(spec, &bytes).map_err(|error| store.content("updates.log", error))?)
+}
+
+/// Root of a state.
+///
+/// # Errors
+/// [`Error::Leaf`] for a word outside its range.
+pub fn state_root(layout: &Layout, state: &State) -> Result<Fr, Error> {
+    Ok(layout.root(tag::STATE_ROOT, commit::state_tree(layout, state)?.root()))
+}
+
+/// Record 0: the initial state.
+///
+/// # Errors
+/// [`Error::Leaf`] for a word outside its range.
+pub fn initial_record(layout: &Layout, state: &State) -> Result<StepRecord, Error> {
+    Ok(StepRecord {
+        index: 0,
+        state_root: state_root(layout, state)?,
+        update_root: Fr::ZERO,
+        batch_digest: Fr::ZERO,
+        loss: 0,
+        exponents: Vec::new(),
+        next_exponents: flatten(state.exponents.as_ref()),
+    })
+}
+
+/// State and step of the last checkpoint whose logs are whole, and the records up to it.
+fn resume(store: &Store, job: &Job<'_>) -> Result<(State, Vec<StepRecord>, u32), Error> {
+    for (t, name) in checkpoints(store)?.into_iter().rev() {
+        let records = Log::open(&store.path("records.log"), Some(t as usize + 1));
+        let updates = Log::open(&store.path("updates.log"), Some(t as usize));
+        let (Ok(mut records), Ok(_)) = (records, updates) else { continue };
+        let records: Vec<StepRecord> = (0..=t as usize)
+            .map(|index| {
+                let record = StepRecord::decode(&records.read(index)?);
+                Ok(record.map_err(|error| store.content("records.log", format!("entry {index}: {error}")))?)
+            })
+            .collect::<Result<_, Error>>()?;
+        let state = load_checkpoint(store, &job.round.spec, &name)?;
+        hold(&job.round.layout, &state, &records[t as usize])?;
+        return Ok((state, records, t));
+    }
+    Ok((State::initial(&job.round.spec), Vec::new(), 0))
+}
+
+fn nearest(store: &Store, job: &Job<'_>, records: &[StepRecord], t: u32) -> Result<(State, u32), Error> {
+    let before = checkpoints(store)?.into_iter().rev().find(|&(at, _)| at <= t);
+    let (state, at) = match before {
+        Some((at, name)) => (load_checkpoint(store, &job.round.spec, &name)?, at),
+        None => (State::initial(&job.round.spec), 0),
+    };
+    hold(&job.round.layout, &state, &records[at as usize])?;
+    Ok((state, at))
+}
+
+/// Steps and names of the checkpoints, in order.
+fn checkpoints(store: &Store) -> Result<Vec<(u32, String)>, Error> {
+    let names = store.list("checkpoints")?.into_iter();
+    let step = |name: &str| name.strip_prefix("checkpoints/")?.strip_suffix(".state")?.parse().ok();
+    Ok(names.filter_map(|name| Some((step(&name)?, name))).collect())
+}
+
+fn checkpoint_name(t: u32) -> String {
+    format!("checkpoints/{t:010}.state")
+}
+
+const SEAL: usize = 32;
+
+fn sealed(state: &State) -> Vec<u8> {
+    let mut bytes = encode_state(state);
+    bytes.extend(pogo_protocol::stream::keccak(&[&bytes]));
+    bytes
+}
+
+fn load_checkpoint(store: &Store, spec: &Spec, name: &str) -> Result<State, Error> {
+    let bytes = store.read(name)?;
+    let (body, seal) = bytes.split_at(bytes.len().saturating_sub(SEAL));
+    if pogo_protocol::stream::keccak(&[body]) != seal {
+        return Err(store.content(name, "checksum does not match").into());
+    }
+    Ok(decode_state(spec, body).map_err(|error| store.content(name, error))?)
+}
+
+fn hold(layout: &Layout, state: &State, record: &StepRecord) -> Result<(), Error> {
+    let got = state_root(layout, state)?;
+    if got == record.state_root { Ok(()) } else { Err(Error::Diverged { step: record.index }) }
+}

@@ -1,0 +1,78 @@
+//! A whole round from its published files: spec, commitment, beacon, statements, proofs.
+
+use alloc::vec::Vec;
+
+use pogo_protocol::codec::scalar_bytes;
+use pogo_protocol::commitment::Commitment;
+use pogo_protocol::merkle::Layout;
+use pogo_protocol::model::Spec;
+use pogo_protocol::statement::{Context, PublicRound};
+
+use crate::description::Description;
+use crate::{Error, verify_with};
+
+/// What a verifier of a round holds beside the proofs.
+#[derive(Clone, Debug)]
+pub struct Public {
+    /// What the task fixes.
+    pub spec: Spec,
+    /// Where and by whom.
+    pub context: Context,
+    /// What the miner committed to.
+    pub commitment: Commitment,
+    /// The beacon, from its source; not from the miner.
+    pub beacon: [u8; 32],
+    /// Samples of each kind that are asked for.
+    pub samples: usize,
+    /// Depth of the model's trees in this circuit.
+    pub tree_depth: usize,
+    /// Depth of the tree of steps in this circuit.
+    pub steps_depth: usize,
+}
+
+/// Checks every proof of a round against statements that are recomputed from `public`.
+///
+/// # Errors
+/// The first [`Error`] found.
+pub fn verify(
+    description: &Description,
+    public: &Public,
+    statements: &[Vec<u8>],
+    proofs: &[Vec<u8>],
+) -> Result<(), Error> {
+    let Public { spec, commitment, .. } = public;
+    let field = |holds: bool, field| if holds { Ok(()) } else { Err(Error::Commitment { field }) };
+    field(commitment.spec_hash == spec.hash(), "spec hash")?;
+    field(scalar_bytes(&commitment.data_root) == spec.data_root, "data root")?;
+    field(commitment.steps == spec.steps, "steps")?;
+    field((commitment.steps as usize) < 1 << public.steps_depth, "steps")?;
+    field(spec.checkpoint_every == 1, "checkpoint_every")?;
+    field(commitment.quantized_exponents.len() == spec.tensors().len(), "quantized exponents")?;
+    let legal = commitment.quantized_exponents.iter().all(|exponent| (1..=24).contains(exponent));
+    field(legal, "quantized exponents")?;
+    let shapes = spec.tensors().into_iter().map(|tensor| (tensor.rows, tensor.cols));
+    let layout = Layout::new(public.tree_depth, shapes).map_err(|_| Error::Commitment { field: "layers" })?;
+    let expected = PublicRound {
+        spec,
+        layout: &layout,
+        commitment,
+        context: public.context,
+        beacon: public.beacon,
+        circuit: description.id(),
+        srs: description.parts().srs_id,
+    }
+    .statements(public.samples);
+    count("statement", expected.len(), statements.len())?;
+    count("proof", expected.len(), proofs.len())?;
+    for (part, (expected, (statement, proof))) in expected.iter().zip(statements.iter().zip(proofs)).enumerate() {
+        if expected.encode() != *statement {
+            return Err(Error::Claim { part });
+        }
+        verify_with(description, statement, proof)?;
+    }
+    Ok(())
+}
+
+fn count(artifact: &'static str, expected: usize, got: usize) -> Result<(), Error> {
+    if expected == got { Ok(()) } else { Err(Error::Count { artifact, expected, got }) }
+}

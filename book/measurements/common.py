@@ -4,7 +4,7 @@ The round is number 0 of miner 0 with parent root 0 and data root 0, as in
 `cargo run --release -p pogo-prover --example accuracy`.
 """
 import hashlib
-import struct
+import sys
 from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
@@ -12,56 +12,8 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-MASK = (1 << 64) - 1
-ROTATIONS = [0, 1, 62, 28, 27, 36, 44, 6, 55, 20, 3, 10, 43, 25, 39, 41, 45, 15, 21, 8, 18, 2, 61, 56, 14]
-
-
-def round_constants():
-    """The 24 constants of Keccak-f, from its LFSR."""
-    lfsr, constants = 1, []
-    for _ in range(24):
-        constant = 0
-        for j in range(7):
-            if lfsr & 1:
-                constant |= 1 << ((1 << j) - 1)
-            lfsr = (lfsr << 1) ^ (0x171 if lfsr & 0x80 else 0)
-        constants.append(constant)
-    return constants
-
-
-CONSTANTS = round_constants()
-
-
-def rotate(x, n):
-    return ((x << n) | (x >> (64 - n))) & MASK if n else x
-
-
-def permute(a):
-    for constant in CONSTANTS:
-        c = [a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20] for x in range(5)]
-        d = [c[x - 1] ^ rotate(c[(x + 1) % 5], 1) for x in range(5)]
-        b = [0] * 25
-        for i in range(25):
-            x, y = i % 5, i // 5
-            b[y + 5 * ((2 * x + 3 * y) % 5)] = rotate(a[i] ^ d[x], ROTATIONS[i])
-        a = [b[i] ^ (~b[i - i % 5 + (i + 1) % 5] & b[i - i % 5 + (i + 2) % 5]) for i in range(25)]
-        a[0] ^= constant
-    return a
-
-
-def keccak(data):
-    """keccak256, as in Ethereum."""
-    padded = bytearray(data + b"\1" + bytes(-(len(data) + 1) % 136))
-    padded[-1] |= 0x80
-    state = [0] * 25
-    for at in range(0, len(padded), 136):
-        for i, word in enumerate(struct.unpack("<17Q", padded[at : at + 136])):
-            state[i] ^= word
-        state = permute(state)
-    return struct.pack("<4Q", *state[:4])
-
-
-assert keccak(b"").hex().startswith("c5d2460186f7233c927e7db2dcc703c0")
+sys.path.insert(0, str(ROOT / "vectors/oracle"))
+from keccak import keccak256 as keccak  # noqa: E402
 
 
 @dataclass

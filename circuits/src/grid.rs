@@ -124,13 +124,14 @@ pub struct Grid {
     pub publics: Vec<(Cell, usize)>,
     /// All assignments in order.
     pub assignments: Vec<Assignment>,
-    tamper: Option<(usize, Fr)>,
+    changes: Vec<(usize, Fr)>,
 }
 
 impl Grid {
-    /// A grid that adds `change` to the value of assignment number `at` when it is made.
-    pub fn tampered(at: usize, change: Fr) -> Self {
-        Self { tamper: Some((at, change)), ..Self::default() }
+    /// A grid that adds to the values of some assignments, given by their numbers, when they are
+    /// made.
+    pub fn tampered(changes: &[(usize, Fr)]) -> Self {
+        Self { changes: changes.to_vec(), ..Self::default() }
     }
 
     /// Assigns a witness value.
@@ -191,11 +192,8 @@ impl Grid {
     }
 
     fn assign(&mut self, cell: Cell, mut value: Fr, origin: Origin, name: &'static str) -> Cell {
-        if let Some((at, change)) = self.tamper
-            && at == self.assignments.len()
-        {
-            value += change;
-        }
+        let number = self.assignments.len();
+        value += self.changes.iter().filter(|&&(at, _)| at == number).map(|&(_, change)| change).sum::<Fr>();
         put(&mut self.advice[cell.column as usize], cell.row, value);
         self.assignments.push(Assignment { cell, origin, name });
         cell

@@ -22,7 +22,7 @@ use crate::cells::{Builder, Packed, Publics, quantize, update};
 use crate::chips::poseidon::{Lane, Operand, convert};
 use crate::chips::values::{Bits, Lines, Range, Source};
 use crate::chips::{Columns, poseidon, values};
-use crate::grid::{ADVICE, FIXED, Grid};
+use crate::grid::{ADVICE, Cell, FIXED, Grid};
 
 /// Degree of the constraint system: the fifth power under a choice of four row kinds.
 const DEGREE: usize = 9;
@@ -117,9 +117,10 @@ impl RoundCircuit {
         self.fill(Grid::default())
     }
 
-    /// All cells, with one assignment changed and all that depends on it following.
-    pub fn tampered_grid(&self, at: usize, change: Fr) -> Grid {
-        self.fill(Grid::tampered(at, change))
+    /// All cells, with something added to the assignments of these numbers and all that depends on
+    /// them following.
+    pub fn tampered_grid(&self, changes: &[(usize, Fr)]) -> Grid {
+        self.fill(Grid::tampered(changes))
     }
 
     fn fill(&self, mut grid: Grid) -> Grid {
@@ -258,35 +259,44 @@ impl Circuit<Fr> for RoundCircuit {
         Self::configure(meta)
     }
 
-    /// One region with absolute rows: the floor planner puts every region at row 0.
     fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
-        let grid = self.grid();
-        let known = |value| if self.known { Value::known(value) } else { Value::unknown() };
-        let publics = layouter.assign_region(
-            || "round",
-            |mut region| {
-                let mut cells = ADVICE.map(|column| Vec::with_capacity(grid.height(column)));
-                for column in ADVICE {
-                    for row in 0..grid.height(column) {
-                        let value = grid.value(crate::grid::Cell { column, row });
-                        cells[column as usize].push(region.assign_advice(columns.advice(column), row, known(value)).cell());
-                    }
-                }
-                for column in FIXED {
-                    for row in 0..grid.rows() {
-                        region.assign_fixed(columns.fixed_column(column), row, grid.fixed_value(column, row));
-                    }
-                }
-                let at = |cell: crate::grid::Cell| cells[cell.column as usize][cell.row];
-                for &(left, right) in &grid.copies {
-                    region.constrain_equal(at(left), at(right));
-                }
-                Ok(grid.publics.iter().map(|&(cell, row)| (at(cell), row)).collect::<Vec<_>>())
-            },
-        )?;
-        for (cell, row) in publics {
-            layouter.constrain_instance(cell, columns.instance(), row);
-        }
-        Ok(())
+        hand_over(&self.grid(), &columns, self.known, &mut layouter)
     }
+}
+
+/// Hands a grid to Halo2 as one region with absolute rows: the floor planner puts every region at
+/// row 0.
+pub(crate) fn hand_over(
+    grid: &Grid,
+    columns: &Columns,
+    known: bool,
+    layouter: &mut impl Layouter<Fr>,
+) -> Result<(), Error> {
+    let known = |value| if known { Value::known(value) } else { Value::unknown() };
+    let publics = layouter.assign_region(
+        || "round",
+        |mut region| {
+            let mut cells = ADVICE.map(|column| Vec::with_capacity(grid.height(column)));
+            for column in ADVICE {
+                for row in 0..grid.height(column) {
+                    let value = known(grid.value(Cell { column, row }));
+                    cells[column as usize].push(region.assign_advice(columns.advice(column), row, value).cell());
+                }
+            }
+            for column in FIXED {
+                for row in 0..grid.rows() {
+                    region.assign_fixed(columns.fixed_column(column), row, grid.fixed_value(column, row));
+                }
+            }
+            let at = |cell: Cell| cells[cell.column as usize][cell.row];
+            for &(left, right) in &grid.copies {
+                region.constrain_equal(at(left), at(right));
+            }
+            Ok(grid.publics.iter().map(|&(cell, row)| (at(cell), row)).collect::<Vec<_>>())
+        },
+    )?;
+    for (cell, row) in publics {
+        layouter.constrain_instance(cell, columns.instance(), row);
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use halo2_proofs::dev::MockProver;
 use pogo_circuits::round::{RoundCircuit, Shape, instances};
+use pogo_circuits::testing::leaf1024::{self, Leaf1024};
 use pogo_circuits::testing::{Checker, round};
 
 #[test]
@@ -26,4 +27,11 @@ fn the_presets_fit_their_rows() {
         println!("{shape:?}: {rows} rows");
         assert!(rows + 16 < 1 << shape.k, "{shape:?} takes {rows} rows");
     }
+}
+
+#[test]
+fn the_leaf_1024_statement_is_satisfied() {
+    let circuit = Leaf1024 { index: 123_456 };
+    let instances = instances(&circuit.grid());
+    MockProver::run(leaf1024::K, &circuit, vec![instances]).expect("the circuit fits").assert_satisfied();
 }

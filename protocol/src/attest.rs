@@ -307,3 +307,209 @@ fn address(key: &VerifyingKey) -> Address {
 fn expect_signer(expected: Address, got: Address) -> Result<(), AttestError> {
     if expected == got { Ok(()) } else { Err(AttestError::Signer { expected, got }) }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CONTEXT: Context =
+        Context { chain_id: 31337, contract: [0x11; 20], task: [0x22; 32], round: 3, miner: [0x33; 20] };
+
+    fn key(secret: u8) -> AttesterKey {
+        AttesterKey::from_secret(&[secret; 32]).unwrap()
+    }
+
+    fn attestation(sign: Sign) -> Attestation {
+        Attestation {
+            candidate: [0x44; 32],
+            beacon: [0x55; 32],
+            attester: key(42).address(),
+            sign,
+            evaluated: 64,
+            loss_before: 9_000_000,
+            loss_after: 8_000_001,
+        }
+    }
+
+    fn signed() -> SignedAttestation {
+        key(42).sign(&CONTEXT, attestation(Sign::Positive)).unwrap()
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| alloc::format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn address_is_the_one_that_ethereum_gives_the_key() {
+        let mut one = [0; 32];
+        one[31] = 1;
+        let address = AttesterKey::from_secret(&one).unwrap().address();
+        assert_eq!(hex(&address), "7e5f4552091a69125d5dfcb7b8c2659029395bdf");
+        assert_eq!(hex(&key(42).address()), "b0e5863d0ddf7e105e409fee0ecc0123a362e14b");
+    }
+
+    /// Digests and signatures by eth-account 0.14.0 (`encode_typed_data`, `sign_message`).
+    #[test]
+    fn digests_and_signatures_equal_those_of_an_ethereum_wallet() {
+        let expected = [
+            (
+                Sign::Positive,
+                "011d8d508324a2921f60621f5fb623d2e8ea77c7a6c61d7d0a31d9b1592b19e6",
+                "9c6295e4cb3f81db2d573d2a7e73d766ec76e34b793184d1dfbf532191cbeda2\
+                 3f51aacc7577f134304992ff3258e80a423964569d161dd491182101d2d7307a1b",
+            ),
+            (
+                Sign::Negative(Cell::Update { step: 5, leaf: 9 }),
+                "3075eec5563d9420f76e5403d4c545e015e26bc8f4ffb2683c56a44ac7a8ecbd",
+                "dd9e294e5c4a15e8026e389c9b688a568a160f85650a9c7cbc355ef226a45abd\
+                 6afc0f245258e5ccfb4ceab61d71d6abc096a61fd94400ccaf74958b48a60ded1c",
+            ),
+            (
+                Sign::Negative(Cell::Quantize { leaf: 9 }),
+                "52dce3518f09d3834f7b9b48aa4e7a14bbd3ce39961c7fa79c9f3624ad8b8e93",
+                "c3db4cd1be94d987b17e8d1873618ce4d53cda2b7471707381a50b05cb87d935\
+                 55d177fd12ed7cc5d11706fa318ca664f0e524d7f3b2afd4a745abe11b9ebda51b",
+            ),
+        ];
+        for (sign, digest, signature) in expected {
+            let attestation = attestation(sign);
+            assert_eq!(hex(&attestation.digest(&CONTEXT)), digest);
+            let signed = key(42).sign(&CONTEXT, attestation).unwrap();
+            assert_eq!(hex(&signed.signature), signature);
+            assert_eq!(signed.verify(&CONTEXT), Ok(()));
+        }
+    }
+
+    #[test]
+    fn secret_outside_the_scalar_field_is_rejected() {
+        for secret in [[0; 32], [0xff; 32]] {
+            assert_eq!(AttesterKey::from_secret(&secret).err(), Some(AttestError::Secret));
+        }
+    }
+
+    #[test]
+    fn key_signs_for_its_own_address_only() {
+        let error = key(43).sign(&CONTEXT, attestation(Sign::Positive)).unwrap_err();
+        assert_eq!(error, AttestError::Signer { expected: key(42).address(), got: key(43).address() });
+    }
+
+    #[test]
+    fn signature_copied_to_another_attester_is_rejected() {
+        let mut copied = signed();
+        copied.attestation.attester = key(43).address();
+        assert!(copied.verify(&CONTEXT).is_err());
+    }
+
+    #[test]
+    fn signature_moved_to_another_context_is_rejected() {
+        let contexts = [
+            Context { chain_id: 1, ..CONTEXT },
+            Context { contract: [0; 20], ..CONTEXT },
+            Context { task: [0; 32], ..CONTEXT },
+            Context { round: 4, ..CONTEXT },
+            Context { miner: [0; 20], ..CONTEXT },
+        ];
+        contexts.iter().for_each(|context| assert!(signed().verify(context).is_err(), "{context:?}"));
+    }
+
+    #[test]
+    fn upper_half_s_is_rejected() {
+        let mut high = signed();
+        let signature = Signature::from_slice(&high.signature[..64]).unwrap();
+        let (r, s) = signature.split_scalars();
+        let negated = Signature::from_scalars(r, -s).unwrap();
+        high.signature[..64].copy_from_slice(&negated.to_bytes());
+        high.signature[64] = 55 - high.signature[64];
+        assert_eq!(high.verify(&CONTEXT), Err(AttestError::HighS));
+    }
+
+    #[test]
+    fn recovery_byte_has_two_values() {
+        for v in (0..=255).filter(|v| ![27, 28].contains(v)) {
+            let mut other = signed();
+            other.signature[64] = v;
+            assert_eq!(other.verify(&CONTEXT), Err(AttestError::RecoveryByte { got: v }));
+        }
+    }
+
+    #[test]
+    fn zero_and_overlarge_scalars_are_rejected() {
+        for (range, byte) in [(0..32, 0), (32..64, 0), (0..32, 0xff), (32..64, 0xff)] {
+            let mut other = signed();
+            other.signature[range].fill(byte);
+            assert_eq!(other.verify(&CONTEXT), Err(AttestError::Scalar));
+        }
+    }
+
+    #[test]
+    fn evaluation_records_are_distinct_and_differ_by_attester_and_beacon() {
+        let drawn = evaluation_indices([1; 32], [2; 20], 1000, 64);
+        let mut sorted = drawn.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), 64);
+        assert!(sorted.iter().all(|&index| index < 1000));
+        assert_eq!(drawn, evaluation_indices([1; 32], [2; 20], 1000, 64));
+        assert_ne!(drawn, evaluation_indices([1; 32], [3; 20], 1000, 64));
+        assert_ne!(drawn, evaluation_indices([2; 32], [2; 20], 1000, 64));
+        assert_eq!(evaluation_indices([1; 32], [2; 20], 3, 64), [0, 1, 2]);
+    }
+
+    #[test]
+    fn positive_sign_with_a_cell_is_no_encoding() {
+        let bytes = signed().encode();
+        let sign = 10 + 32 + 32 + 20;
+        for (at, value) in [(sign, 3), (sign + 4, 1), (sign + 8, 1)] {
+            let mut other = bytes.clone();
+            other[at] = value;
+            assert_eq!(SignedAttestation::decode(&other), Err(CodecError::Value { field: "sign" }));
+        }
+    }
+
+    #[test]
+    fn truncated_and_extended_encodings_are_rejected() {
+        let bytes = signed().encode();
+        (0..bytes.len()).for_each(|end| assert!(SignedAttestation::decode(&bytes[..end]).is_err()));
+        let extended = [bytes.as_slice(), &[0]].concat();
+        assert_eq!(SignedAttestation::decode(&extended), Err(CodecError::TooLong { left: 1 }));
+    }
+
+    fn any_sign() -> impl Strategy<Value = Sign> {
+        prop_oneof![
+            Just(Sign::Positive),
+            any::<(u32, u32)>().prop_map(|(step, leaf)| Sign::Negative(Cell::Update { step, leaf })),
+            any::<u32>().prop_map(|leaf| Sign::Negative(Cell::Quantize { leaf })),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn encoding_round_trips(sign in any_sign(), evaluated: u32, loss_before: u64, loss_after: u64, v: u8) {
+            let attestation = Attestation { evaluated, loss_before, loss_after, ..attestation(sign) };
+            let signed = SignedAttestation { attestation, signature: [v; SIGNATURE_BYTES] };
+            prop_assert_eq!(SignedAttestation::decode(&signed.encode()), Ok(signed));
+        }
+
+        #[test]
+        fn changed_bit_of_an_encoding_is_never_the_attesters(at in 0usize..1504, sign in any_sign()) {
+            let bytes = key(42).sign(&CONTEXT, attestation(sign)).unwrap().encode();
+            prop_assert_eq!(bytes.len() * 8, 1504);
+            let mut changed = bytes;
+            changed[at / 8] ^= 1 << (at % 8);
+            let verdict = SignedAttestation::decode(&changed).map(|signed| signed.verify(&CONTEXT).is_ok());
+            prop_assert_ne!(verdict, Ok(true));
+        }
+
+        #[test]
+        fn random_bytes_never_panic(bytes: [u8; SIGNATURE_BYTES], v in 27u8..29) {
+            let mut signed = SignedAttestation { attestation: attestation(Sign::Positive), signature: bytes };
+            prop_assert!(signed.verify(&CONTEXT).is_err());
+            signed.signature[64] = v;
+            prop_assert!(signed.verify(&CONTEXT).is_err());
+        }
+    }
+}

@@ -79,5 +79,5 @@ pub fn soundness_millibits(samples: usize, bad_per_mille: u32) -> u64 {
             fraction |= 1 << (24 - i);
         }
     }
-    samples as u64 * ((bits << 24 | fraction) * 1000) >> 24
+    (samples as u64 * ((bits << 24 | fraction) * 1000)) >> 24
 }

@@ -215,12 +215,7 @@ mod tests {
 
     #[test]
     fn split_keeps_every_record() {
-        let set = DataSet {
-            width: 2,
-            classes: 3,
-            features: vec![1, 2, 3, 4, 5, 6],
-            labels: vec![0, 1, 2],
-        };
+        let set = DataSet { width: 2, classes: 3, features: vec![1, 2, 3, 4, 5, 6], labels: vec![0, 1, 2] };
         assert_eq!(set.batch(&[2, 0]), Batch { features: vec![5, 6, 1, 2], labels: vec![2, 0] });
         let (head, tail) = set.split(1);
         assert_eq!((head.features, head.labels), (vec![1, 2, 3, 4], vec![0, 1]));

@@ -56,6 +56,8 @@ pub mod tag {
     pub const BATCH: u64 = 16;
     /// Tensor shapes and format version.
     pub const LAYOUT: u64 = 17;
+    /// List of exponents of a step, with its length.
+    pub const EXPONENTS: u64 = 18;
 }
 
 /// A value that has no place in a leaf.

@@ -9,9 +9,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::fixed::{
-    BLOCK, LEAF, LEARNING_RATE_BOUND, WEIGHT_FRACTION, block_exponent, block_scale, quantize,
-};
+use crate::fixed::{BLOCK, LEAF, LEARNING_RATE_BOUND, WEIGHT_FRACTION, block_exponent, block_scale, quantize};
 use crate::stream::{Stream, keccak};
 
 /// Widest layer: sums over a row of bytes stay below `2^17 * 127^2 + 2^24 < 2^31`.
@@ -363,8 +361,7 @@ impl State {
 
     /// The 4-bit model: the exact quantization of the master weights, padded rows included.
     pub fn quantize(&self) -> Quantized {
-        let exponents: Vec<u32> =
-            self.weights.iter().map(|w| block_exponent(max_abs(w.iter().copied()))).collect();
+        let exponents: Vec<u32> = self.weights.iter().map(|w| block_exponent(max_abs(w.iter().copied()))).collect();
         let mut codes = Vec::with_capacity(exponents.len());
         let mut scales = Vec::with_capacity(exponents.len());
         for (weights, &st) in self.weights.iter().zip(&exponents) {
@@ -537,10 +534,7 @@ mod tests {
         case(|s| s.batch = 48, SpecError::Batch(48));
         case(|s| s.batch = 0, SpecError::Batch(0));
         case(|s| s.batch = 1 << 17, SpecError::Batch(1 << 17));
-        case(
-            |s| (s.batch, s.layers[0]) = (1 << 16, 1 << 16),
-            SpecError::Activations { index: 0, got: 1 << 32 },
-        );
+        case(|s| (s.batch, s.layers[0]) = (1 << 16, 1 << 16), SpecError::Activations { index: 0, got: 1 << 32 });
         case(|s| s.steps = 0, SpecError::Steps(0));
         case(|s| s.checkpoint_every = 3, SpecError::CheckpointEvery { steps: 100, got: 3 });
         case(|s| s.checkpoint_every = 0, SpecError::CheckpointEvery { steps: 100, got: 0 });

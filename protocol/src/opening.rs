@@ -174,6 +174,12 @@ pub enum Violation {
         /// The scale.
         got: i32,
     },
+    /// The half step is not `2^0 ..= 2^23`.
+    #[error("half step: expected a power of two up to 2^23, got {got}")]
+    HalfStep {
+        /// The half step.
+        got: u32,
+    },
     /// The tensor's exponent is too small for the leaf.
     #[error("exponent of the 4-bit weights is too small for weight {index}")]
     Exponent {
@@ -226,12 +232,19 @@ impl Openings {
     }
 }
 
+/// Longest path of any preset, with room to spare.
+const PATH_MAX: u32 = 32;
+
 fn write_path(writer: Writer, path: &Path) -> Writer {
     path.iter().fold(writer.u32(path.len() as u32), |writer, sibling| writer.scalar(sibling))
 }
 
 fn read_path(reader: &mut Reader<'_>) -> Result<Path, CodecError> {
-    (0..reader.u32("path length")?).map(|_| reader.scalar("sibling")).collect()
+    let length = reader.u32("path length")?;
+    if length > PATH_MAX {
+        return Err(CodecError::Value { field: "path length" });
+    }
+    (0..length).map(|_| reader.scalar("sibling")).collect()
 }
 
 fn write_words(writer: Writer, words: &[i32; LEAF]) -> Writer {
@@ -369,7 +382,7 @@ impl QuantizeOpening {
     fn read(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         let slot = Slot::read(reader)?;
         let half_step = reader.u32("half step")?;
-        if !half_step.is_power_of_two() || half_step > 1 << 23 {
+        if !is_half_step(half_step) {
             return Err(CodecError::Value { field: "half step" });
         }
         Ok(Self {
@@ -393,6 +406,8 @@ impl QuantizeOpening {
         let model_root = |tag: u64, leaf, path: &Path| {
             poseidon::hash(Fr::from(tag), root_of(leaf, self.slot.position, path), roots.layout)
         };
+        let half_step = Violation::HalfStep { got: self.half_step };
+        ensure(is_half_step(self.half_step), half_step)?;
         let state = leaf::state_leaf(leaf::weights_hash(&self.weights)?, self.momenta_hash);
         let root = model_root(tag::STATE_ROOT, state, &self.path);
         ensure(root == roots.state, path("the leaf", "state"))?;
@@ -422,6 +437,10 @@ impl QuantizeOpening {
     }
 }
 
+
+fn is_half_step(half_step: u32) -> bool {
+    half_step.is_power_of_two() && half_step <= 1 << 23
+}
 
 fn ensure(holds: bool, violation: Violation) -> Result<(), Violation> {
     if holds { Ok(()) } else { Err(violation) }

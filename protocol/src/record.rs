@@ -98,11 +98,13 @@ pub fn steps_root(tree_root: Fr, record_count: u32) -> Fr {
     poseidon::hash(Fr::from(tag::STEPS_ROOT), tree_root, Fr::from(record_count))
 }
 
-/// Digest of a list of exponents, zero for none.
+/// Digest of a list of exponents with its length, `sponge(EXPONENTS, [length, e + 2^30, ..])`; zero
+/// for none.
 fn exponents_digest(exponents: &[i32]) -> Fr {
     if exponents.is_empty() {
         return Fr::ZERO;
     }
-    let biased = exponents.iter().map(|&e| Fr::from((i64::from(e) + i64::from(WORD_BIAS)).unsigned_abs()));
-    poseidon::sponge(Fr::from(tag::REST), &biased.collect::<Vec<_>>())
+    let biased = exponents.iter().map(|&e| (i64::from(e) + i64::from(WORD_BIAS)).unsigned_abs());
+    let message: Vec<Fr> = core::iter::once(exponents.len() as u64).chain(biased).map(Fr::from).collect();
+    poseidon::sponge(Fr::from(tag::EXPONENTS), &message)
 }

@@ -21,9 +21,8 @@ use alloc::vec::Vec;
 
 use crate::data::Batch;
 use crate::fixed::{
-    ERROR_EXPONENT, FEATURE_EXPONENT, LEAF, WEIGHT_FRACTION, align_gradient, byte_shift, code,
-    code_shift, dither, key, leaf_gradient_sum, logit, momentum, requantize, requantize_stochastic,
-    scale_average, softmax_row, update,
+    ERROR_EXPONENT, FEATURE_EXPONENT, LEAF, WEIGHT_FRACTION, align_gradient, byte_shift, code, code_shift, dither, key,
+    leaf_gradient_sum, logit, momentum, requantize, requantize_stochastic, scale_average, softmax_row, update,
 };
 use crate::model::{Bytes, Exponents, Spec, State, Tensor, max_abs};
 
@@ -64,11 +63,8 @@ pub struct Scaling {
 impl Scaling {
     /// For a step over `tensors` tensors, with the exponents fixed before it, if any.
     pub fn new(tensors: usize, fixed: Option<Exponents>) -> Self {
-        let empty = Exponents {
-            weights: vec![0; tensors],
-            activations: vec![0; tensors - 1],
-            errors: vec![0; tensors],
-        };
+        let empty =
+            Exponents { weights: vec![0; tensors], activations: vec![0; tensors - 1], errors: vec![0; tensors] };
         Self { fixed, used: empty.clone(), next: empty }
     }
 
@@ -103,18 +99,11 @@ impl Scaling {
 /// Trains `state` on one batch: step `t` of a round whose dither seed is `dither_seed`.
 ///
 /// `spec` is valid, `state` of its shape and range, `batch` of its size, width and classes.
-pub fn step(
-    spec: &Spec,
-    state: &mut State,
-    batch: &Batch,
-    t: u32,
-    dither_seed: u32,
-) -> StepResult {
+pub fn step(spec: &Spec, state: &mut State, batch: &Batch, t: u32, dither_seed: u32) -> StepResult {
     let tensors = spec.tensors();
     let mut scaling = Scaling::new(tensors.len(), state.exponents.take());
 
-    let weights: Vec<Bytes> =
-        (0..tensors.len()).map(|l| weights_forward(&state.weights[l], l, &mut scaling)).collect();
+    let weights: Vec<Bytes> = (0..tensors.len()).map(|l| weights_forward(&state.weights[l], l, &mut scaling)).collect();
     let mut x = vec![features(batch)];
     for l in 0..tensors.len() - 1 {
         let (sums, e) = linear_forward(&tensors[l], &x[l], &weights[l]);
@@ -145,12 +134,7 @@ pub fn step(
 
 /// Loss of `model` over any number of records, with the activations' exponents fixed (those of the
 /// last step), so that the records may be split in any way and the sums added.
-pub fn evaluate(
-    spec: &Spec,
-    model: &[Bytes],
-    activations: &[i32],
-    batch: &Batch,
-) -> Evaluation {
+pub fn evaluate(spec: &Spec, model: &[Bytes], activations: &[i32], batch: &Batch) -> Evaluation {
     let tensors = spec.tensors();
     let mut x = features(batch);
     for (l, tensor) in tensors.iter().enumerate() {
@@ -205,13 +189,7 @@ pub fn score(sums: &[i32], e: i32, labels: &[u16]) -> Evaluation {
 ///
 /// All slices hold the same (at most 64) weights of one leaf; `started` tells whether `scale` holds
 /// an average yet.
-pub fn update_leaf(
-    gradient: &[i32],
-    leaf: LeafMut<'_>,
-    started: bool,
-    learning_rate: u32,
-    codes: &mut [i8],
-) {
+pub fn update_leaf(gradient: &[i32], leaf: LeafMut<'_>, started: bool, learning_rate: u32, codes: &mut [i8]) {
     let a = leaf_gradient_sum(gradient);
     *leaf.scale = scale_average(started.then_some(*leaf.scale), a);
     let shift = code_shift(*leaf.scale);
@@ -249,9 +227,8 @@ fn weights_forward(weights: &[i32], l: usize, scaling: &mut Scaling) -> Bytes {
 
 /// `sums (B, N) = x (B, K) * w^T`, `w` in padded rows, and their exponent.
 fn linear_forward(tensor: &Tensor, x: &Bytes, w: &Bytes) -> (Vec<i32>, i32) {
-    let row = |x: &[i8]| -> Vec<i32> {
-        w.values.chunks(tensor.padded_cols()).map(|w| dot(x, &w[..tensor.cols])).collect()
-    };
+    let row =
+        |x: &[i8]| -> Vec<i32> { w.values.chunks(tensor.padded_cols()).map(|w| dot(x, &w[..tensor.cols])).collect() };
     let sums = x.values.chunks(tensor.cols).flat_map(row).collect();
     (sums, x.exponent + w.exponent)
 }
@@ -273,9 +250,7 @@ fn loss_forward(sums: &[i32], e: i32, labels: &[u16]) -> (u64, Vec<i32>) {
     let classes = sums.len() / labels.len();
     let mut errors = vec![0; sums.len()];
     let mut loss = 0;
-    for ((sums, errors), &label) in
-        sums.chunks(classes).zip(errors.chunks_mut(classes)).zip(labels)
-    {
+    for ((sums, errors), &label) in sums.chunks(classes).zip(errors.chunks_mut(classes)).zip(labels) {
         let logits: Vec<i32> = sums.iter().map(|&sum| logit(sum, e)).collect();
         loss += u64::from(softmax_row(&logits, usize::from(label), errors));
     }
@@ -285,9 +260,7 @@ fn loss_forward(sums: &[i32], e: i32, labels: &[u16]) -> (u64, Vec<i32>) {
 /// `e8 = requantize_stochastic(errors, E - e, dither)`, element by element of the whole batch.
 fn errors_backward(errors: &[i32], e: i32, l: usize, key: u32, scaling: &mut Scaling) -> Bytes {
     let exponent = scaling.errors(l, e, max_abs(errors.iter().copied()));
-    let byte = |(i, &error): (usize, &i32)| {
-        requantize_stochastic(error, exponent - e, dither(key, i as u32)) as i8
-    };
+    let byte = |(i, &error): (usize, &i32)| requantize_stochastic(error, exponent - e, dither(key, i as u32)) as i8;
     Bytes { values: errors.iter().enumerate().map(byte).collect(), exponent }
 }
 
@@ -316,14 +289,7 @@ fn linear_backward(tensor: &Tensor, errors: &Bytes, w: &Bytes, x: &Bytes) -> (Ve
 }
 
 /// Updates every leaf of tensor `l` from its gradient `(N, K)` of exponent `e`; returns the codes.
-fn update_tensor(
-    spec: &Spec,
-    state: &mut State,
-    l: usize,
-    gradient: &[i32],
-    e: i32,
-    t: u32,
-) -> Vec<i8> {
+fn update_tensor(spec: &Spec, state: &mut State, l: usize, gradient: &[i32], e: i32, t: u32) -> Vec<i8> {
     let tensor = spec.tensors()[l];
     let learning_rate = spec.learning_rate(t);
     let mut codes = vec![0; tensor.padded_len()];
@@ -331,8 +297,7 @@ fn update_tensor(
         let (row, column) = (leaf / tensor.leaves_per_row(), leaf % tensor.leaves_per_row());
         let valid = LEAF.min(tensor.cols - column * LEAF);
         let first = row * tensor.cols + column * LEAF;
-        let aligned: Vec<i32> =
-            gradient[first..first + valid].iter().map(|&g| align_gradient(g, e)).collect();
+        let aligned: Vec<i32> = gradient[first..first + valid].iter().map(|&g| align_gradient(g, e)).collect();
         let stored = leaf * LEAF..leaf * LEAF + valid;
         let words = LeafMut {
             weights: &mut state.weights[l][stored.clone()],

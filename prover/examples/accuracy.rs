@@ -10,11 +10,11 @@
 use std::path::Path;
 use std::time::Instant;
 
-use pogo_prover::data;
-use pogo_prover::device::cpu;
 use pogo_protocol::data::{Order, Round};
 use pogo_protocol::model::{Schedule, Spec, State};
 use pogo_protocol::step::{Evaluation, byte_weights, calibrate};
+use pogo_prover::data;
+use pogo_prover::device::cpu;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

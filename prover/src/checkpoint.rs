@@ -8,6 +8,8 @@ use pogo_protocol::fixed::CODE_MAX;
 use pogo_protocol::model::{Exponents, Spec, State};
 
 const MAGIC: &[u8; 8] = b"pogo/sta";
+/// Largest magnitude of an exponent: 32-bit sums of 32-bit exponents -24 and -15 ask for less.
+const EXPONENT_MAX: i32 = 128;
 
 /// Canonical bytes of a state.
 pub fn encode_state(state: &State) -> Vec<u8> {
@@ -55,7 +57,8 @@ fn unflatten(spec: &Spec, list: &[i32]) -> Result<Option<Exponents>, CodecError>
     if list.is_empty() {
         return Ok(None);
     }
-    if list.len() != 3 * tensors - 1 {
+    let legal = list.iter().all(|exponent| exponent.abs() <= EXPONENT_MAX);
+    if list.len() != 3 * tensors - 1 || !legal {
         return Err(CodecError::Value { field: "exponents" });
     }
     let (weights, rest) = list.split_at(tensors);

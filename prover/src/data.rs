@@ -137,12 +137,7 @@ pub fn mnist(directory: &Path) -> Result<Split, DataError> {
 ///
 /// # Errors
 /// A file that cannot be read, or its first field that is not as said.
-pub fn csv(
-    file: &Path,
-    label: LabelField,
-    classes: u16,
-    test: usize,
-) -> Result<Split, DataError> {
+pub fn csv(file: &Path, label: LabelField, classes: u16, test: usize) -> Result<Split, DataError> {
     let bytes = read(file)?;
     let text = String::from_utf8(bytes).map_err(|error| DataError::File {
         file: file.to_owned(),
@@ -160,12 +155,7 @@ fn read(file: &Path) -> Result<Vec<u8>, DataError> {
     std::fs::read(file).map_err(|source| DataError::File { file: file.to_owned(), source })
 }
 
-fn parse_csv(
-    file: &Path,
-    text: &str,
-    label: LabelField,
-    classes: u16,
-) -> Result<DataSet, DataError> {
+fn parse_csv(file: &Path, text: &str, label: LabelField, classes: u16) -> Result<DataSet, DataError> {
     let mut set = DataSet { classes: usize::from(classes), ..DataSet::default() };
     for (index, line) in text.lines().enumerate() {
         let fields: Vec<&str> = line.split(',').map(str::trim).collect();
@@ -199,12 +189,7 @@ fn parse_csv(
 }
 
 /// One pair of IDX files: magic, dimensions (u32, big-endian), then bytes.
-fn parse_idx(
-    images_file: &Path,
-    images: &[u8],
-    labels_file: &Path,
-    labels: &[u8],
-) -> Result<DataSet, DataError> {
+fn parse_idx(images_file: &Path, images: &[u8], labels_file: &Path, labels: &[u8]) -> Result<DataSet, DataError> {
     let ([count, height, width], pixels) = idx_header(images_file, images, 0x0803)?;
     let ([label_count], labels) = idx_header(labels_file, labels, 0x0801)?;
     expect(labels_file, "records", count, label_count)?;
@@ -221,11 +206,7 @@ fn parse_idx(
 }
 
 /// The `N` dimensions of an IDX file of bytes, and its content, which is exactly their product.
-fn idx_header<'a, const N: usize>(
-    file: &Path,
-    bytes: &'a [u8],
-    magic: u64,
-) -> Result<([u64; N], &'a [u8]), DataError> {
+fn idx_header<'a, const N: usize>(file: &Path, bytes: &'a [u8], magic: u64) -> Result<([u64; N], &'a [u8]), DataError> {
     let start = 4 + 4 * N;
     if bytes.len() < start {
         let (expected, got) = (start as u64, bytes.len() as u64);
@@ -283,14 +264,8 @@ mod tests {
             csv_error("1,2,0\n1,128,0"),
             "a.csv, line 2, field 2: expected an integer in -127..=127, got \"128\""
         );
-        assert_eq!(
-            csv_error("1,2,3"),
-            "a.csv, line 1, field 3: expected an integer in 0..=2, got \"3\""
-        );
-        assert_eq!(
-            csv_error("1,0.5,0"),
-            "a.csv, line 1, field 2: expected an integer in -127..=127, got \"0.5\""
-        );
+        assert_eq!(csv_error("1,2,3"), "a.csv, line 1, field 3: expected an integer in 0..=2, got \"3\"");
+        assert_eq!(csv_error("1,0.5,0"), "a.csv, line 1, field 2: expected an integer in -127..=127, got \"0.5\"");
         assert_eq!(csv_error("1,2,0\n1,0"), "a.csv, line 2: expected 3 fields, got 2");
         assert_eq!(csv_error("1"), "a.csv, line 1: expected at least 2 fields, got 1");
         assert_eq!(csv_error("1,2,0\n\n1,2,0"), "a.csv, line 2: expected 3 fields, got 1");

@@ -1,9 +1,10 @@
 //! Every device gives the bits of the plain reference step, at every number of threads.
 
-use pogo_prover::device::cpu;
-use pogo_protocol::data::Batch;
+use pogo_protocol::data::{Batch, Order, Round};
 use pogo_protocol::model::{Schedule, Spec, State};
 use pogo_protocol::step::{self, byte_weights};
+use pogo_prover::data::digits;
+use pogo_prover::device::cpu;
 use proptest::prelude::*;
 
 const THREADS: [usize; 4] = [1, 2, 3, 7];
@@ -108,4 +109,33 @@ fn rows_longer_than_a_chunk_equal_the_reference() {
 fn batch_longer_than_a_chunk_equals_the_reference() {
     let long = spec(vec![20, 40, 3], 2048, 1 << 12, 1);
     assert_equals_reference(&long, 78);
+}
+
+/// A whole round against an implementation that shares nothing with this one:
+/// `python3 book/measurements/integer_sgd.py digits 64,64,10 64 300 65536 20 linear 1`.
+#[test]
+fn round_on_digits_gives_the_numbers_of_the_numpy_twin() {
+    let mut spec = spec(vec![64, 64, 10], 64, 65_536, 1);
+    spec.name = "accuracy".to_owned();
+    (spec.steps, spec.warmup) = (300, 20);
+    let round = Round { task: spec.hash(), round: 0, parent_root: [0; 32], miner: [0; 20] };
+    let split = digits();
+    let mut order = Order::new(round, split.train.len() as u32, spec.batch).unwrap();
+    let mut state = State::initial(&spec);
+    let losses: Vec<u64> = (0..spec.steps)
+        .map(|t| {
+            let batch = split.train.batch(&order.batch_indices(t));
+            cpu::step(&spec, &mut state, &batch, t, round.dither_seed()).loss
+        })
+        .collect();
+    assert_eq!(losses[..3], [11_394_260, 10_923_494, 10_896_036]);
+    assert_eq!(losses[299], 14_891);
+    let activations = state.exponents.clone().unwrap().activations;
+    let test = split.test.all();
+    let measured = |model: &[_]| {
+        let evaluation = cpu::evaluate(&spec, model, &activations, &test);
+        (evaluation.loss, evaluation.correct)
+    };
+    assert_eq!(measured(&byte_weights(&state)), (1_602_562, 354));
+    assert_eq!(measured(&state.quantize().expand()), (1_701_623, 351));
 }

@@ -4,7 +4,7 @@ from poseidon import hash2, sponge
 
 NODE, WEIGHTS, MOMENTA, STATE, UPDATE, QUANTIZED = 1, 2, 3, 4, 5, 6
 STATE_ROOT, UPDATE_ROOT, QUANTIZED_ROOT, PAIR, RECORD, STEPS_ROOT = 7, 8, 9, 10, 11, 12
-REST, DATA_RECORD, DATA_ROOT, BATCH, LAYOUT = 13, 14, 15, 16, 17
+REST, DATA_RECORD, DATA_ROOT, BATCH, LAYOUT, EXPONENTS = 13, 14, 15, 16, 17, 18
 LEAF = 64
 WORD = 1 << 30
 
@@ -113,7 +113,7 @@ def layout_element(depth, shapes):
 
 
 def exponents_digest(exponents):
-    return sponge(REST, [e + WORD for e in exponents]) if exponents else 0
+    return sponge(EXPONENTS, [len(exponents)] + [e + WORD for e in exponents]) if exponents else 0
 
 
 def record_hash(index, state_root, update_root, batch_digest, loss, exponents, next_exponents):

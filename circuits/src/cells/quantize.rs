@@ -48,13 +48,12 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
         let active = kind(columns.fixed(cells, Fixed::Rule), BLOCK, RULE_KINDS);
         let [[one, excess, sum], [positive, half, half_step], [scale, _, _]] = columns.rule(cells);
         let larger = constant(1) - one.clone();
-        let weight = sum.clone() - power_of_two(SELECT_BITS);
+        let weight = sum - power_of_two(SELECT_BITS);
         let magnitude = (positive * constant(2) - constant(1)) * weight;
         let smaller = (scale.clone() - constant(1)) * half.clone() * constant(14);
         vec![
             ("half step = scale * half", active.clone() * (half_step - scale.clone() * half)),
-            ("one only for scale 1", active.clone() * one.clone() * (scale - constant(1))),
-            ("no weight is chosen for scale 1", active.clone() * one * sum),
+            ("one only for scale 1", active.clone() * one * (scale - constant(1))),
             ("a weight needs this scale", active * (excess - larger * (magnitude - smaller - constant(1)))),
         ]
     });

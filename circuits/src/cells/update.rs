@@ -89,8 +89,8 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
             ("code = rounded, or zeroed", active.clone() * (code.clone() - rounded * (constant(1) - zeroed.clone()))),
             ("after = before - code * rate", active.clone() * (after.clone() - before.clone() + code * rate)),
             ("zeroed only out of range", active.clone() * (excess - zeroed * over)),
-            ("padding weight before is 0", active.clone() * padding.clone() * (before - bias.clone())),
-            ("padding weight after is 0", active * padding * (after - bias)),
+            // With momentum and weight before 0, so are the code and the weight after.
+            ("padding weight before is 0", active * padding * (before - bias)),
         ]
     });
 }

@@ -168,6 +168,11 @@ impl Lines {
         cell
     }
 
+    /// One digit.
+    pub(crate) fn digit(&mut self, grid: &mut Grid, range: Range, value: i128, name: &'static str) -> Cell {
+        self.horner(grid, range, 0, |grid, cell| grid.input(cell, field(value), name))
+    }
+
     /// A number below `2^31`.
     pub(crate) fn word(&mut self, grid: &mut Grid, value: i128, source: Source, name: &'static str) -> Cell {
         self.limbs(grid, Range::Bits9, value, source, name)

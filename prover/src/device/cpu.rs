@@ -10,8 +10,8 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, s};
 use pogo_protocol::data::Batch;
 use pogo_protocol::fixed::{
-    BYTE_MAX, ERROR_EXPONENT, FEATURE_EXPONENT, LEAF, WEIGHT_FRACTION, align_gradient, dither, key,
-    logit, requantize, requantize_stochastic, softmax_row,
+    BYTE_MAX, ERROR_EXPONENT, FEATURE_EXPONENT, LEAF, WEIGHT_FRACTION, align_gradient, dither, key, logit, requantize,
+    requantize_stochastic, softmax_row,
 };
 use pogo_protocol::model::{Bytes, Spec, State, Tensor};
 use pogo_protocol::step::{Evaluation, LeafMut, Scaling, StepResult, score, update_leaf};
@@ -34,20 +34,13 @@ struct Matrix {
 }
 
 /// Trains `state` on one batch; twin of [`pogo_protocol::step::step`].
-pub fn step(
-    spec: &Spec,
-    state: &mut State,
-    batch: &Batch,
-    t: u32,
-    dither_seed: u32,
-) -> StepResult {
+pub fn step(spec: &Spec, state: &mut State, batch: &Batch, t: u32, dither_seed: u32) -> StepResult {
     let tensors = spec.tensors();
     let last = tensors.len() - 1;
     let mut scaling = Scaling::new(tensors.len(), state.exponents.take());
 
-    let weights: Vec<Matrix> = (0..tensors.len())
-        .map(|l| weights_forward(&tensors[l], &state.weights[l], l, &mut scaling))
-        .collect();
+    let weights: Vec<Matrix> =
+        (0..tensors.len()).map(|l| weights_forward(&tensors[l], &state.weights[l], l, &mut scaling)).collect();
     let mut x = vec![features(spec, batch)];
     for l in 0..last {
         let (sums, e) = linear_forward(&x[l], &weights[l]);
@@ -146,9 +139,11 @@ fn weights_forward(tensor: &Tensor, weights: &[i32], l: usize, scaling: &mut Sca
     let shift = scaling.weights(l, max_abs(weights));
     let mut values = vec![0.0; tensor.rows * tensor.cols];
     let rows = weights.par_chunks(tensor.padded_cols());
-    values.par_chunks_mut(tensor.cols).zip(rows).with_min_len(grain(tensor.cols)).for_each(
-        |(out, row)| out.iter_mut().zip(row).for_each(|(o, &w)| *o = requantize(w, shift) as f32),
-    );
+    values
+        .par_chunks_mut(tensor.cols)
+        .zip(rows)
+        .with_min_len(grain(tensor.cols))
+        .for_each(|(out, row)| out.iter_mut().zip(row).for_each(|(o, &w)| *o = requantize(w, shift) as f32));
     matrix(tensor.cols, values, shift - WEIGHT_FRACTION)
 }
 
@@ -156,13 +151,7 @@ fn linear_forward(x: &Matrix, w: &Matrix) -> (Vec<i32>, i32) {
     (matmul(x.values.view(), w.values.t()), x.exponent + w.exponent)
 }
 
-fn activation_forward(
-    mut sums: Vec<i32>,
-    e: i32,
-    cols: usize,
-    l: usize,
-    scaling: &mut Scaling,
-) -> Matrix {
+fn activation_forward(mut sums: Vec<i32>, e: i32, cols: usize, l: usize, scaling: &mut Scaling) -> Matrix {
     sums.par_iter_mut().with_min_len(GRAIN).for_each(|sum| *sum = (*sum).max(0));
     let exponent = scaling.activations(l, e, max_abs(&sums));
     activate(&sums, e, cols, exponent)
@@ -185,18 +174,9 @@ fn loss_forward(sums: &[i32], e: i32, labels: &[u16]) -> (u64, Vec<i32>) {
     (loss, errors)
 }
 
-fn errors_backward(
-    errors: Vec<i32>,
-    e: i32,
-    cols: usize,
-    l: usize,
-    key: u32,
-    scaling: &mut Scaling,
-) -> Matrix {
+fn errors_backward(errors: Vec<i32>, e: i32, cols: usize, l: usize, key: u32, scaling: &mut Scaling) -> Matrix {
     let exponent = scaling.errors(l, e, max_abs(&errors));
-    let byte = |(i, &error): (usize, &i32)| {
-        requantize_stochastic(error, exponent - e, dither(key, i as u32)) as f32
-    };
+    let byte = |(i, &error): (usize, &i32)| requantize_stochastic(error, exponent - e, dither(key, i as u32)) as f32;
     let bytes = errors.par_iter().enumerate().with_min_len(GRAIN).map(byte).collect();
     matrix(cols, bytes, exponent)
 }
@@ -237,12 +217,7 @@ fn update_tensor(
     codes
 }
 
-fn evaluate_rows(
-    weights: &[Matrix],
-    activations: &[i32],
-    features: &[i8],
-    labels: &[u16],
-) -> Evaluation {
+fn evaluate_rows(weights: &[Matrix], activations: &[i32], features: &[i8], labels: &[u16]) -> Evaluation {
     let mut x = bytes_matrix(features.len() / labels.len(), features, FEATURE_EXPONENT);
     for (w, &exponent) in weights.iter().zip(activations) {
         let (sums, e) = linear_forward(&x, w);

@@ -1,0 +1,186 @@
+//! Which constraints a grid breaks.
+//!
+//! The checker evaluates Halo2's own constraint system on all rows of a [`Grid`]; tests hold it to
+//! `MockProver`. It exists because it names every broken constraint, so that a test can show that
+//! each of them is needed, and because it is fast enough for thousands of altered grids.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+
+use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::{Field, PrimeField};
+use halo2_proofs::plonk::{Circuit, ConstraintSystem, Error, Expression};
+
+use crate::chips::Columns;
+use crate::grid::{ADVICE, Advice, Cell, FIXED, Fixed, Grid};
+use crate::round::{RoundCircuit, hand_over};
+
+/// Names of the ranges of the digit lookup, by number.
+const RANGES: [&str; 9] = ["free", "bit", "9 bits", "11 bits", "code", "scale", "power", "zero", "one"];
+
+/// A constraint of a grid.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Constraint {
+    /// A polynomial of a gate: "gate / constraint".
+    Gate(String),
+    /// The digit lookup in a range.
+    Lookup(&'static str),
+    /// A copy: what it is for, and what it is of.
+    Copy(&'static str, &'static str),
+    /// A copy of the public inputs, by row.
+    Public(usize),
+}
+
+impl fmt::Display for Constraint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Constraint::Gate(name) => write!(f, "gate {name}"),
+            Constraint::Lookup(range) => write!(f, "lookup {range}"),
+            Constraint::Copy(cell, of) => write!(f, "copy {cell} <- {of}"),
+            Constraint::Public(row) => write!(f, "public input {row}"),
+        }
+    }
+}
+
+/// Checks grids against the constraint system of [`RoundCircuit`].
+#[derive(Debug)]
+pub struct Checker {
+    system: ConstraintSystem<Fr>,
+    gates: Vec<(Constraint, Expression<Fr>)>,
+}
+
+impl Default for Checker {
+    fn default() -> Self {
+        let mut system = ConstraintSystem::default();
+        RoundCircuit::configure(&mut system);
+        let gates = system.gates().iter().flat_map(|gate| {
+            let name = |i| gate_name(gate.name(), gate.constraint_name(i), i);
+            gate.polynomials().iter().enumerate().map(move |(i, polynomial)| (name(i), polynomial.clone()))
+        });
+        let gates = gates.collect();
+        Self { system, gates }
+    }
+}
+
+impl Checker {
+    /// All constraints that a circuit with this grid has.
+    pub fn constraints(&self, grid: &Grid) -> BTreeSet<Constraint> {
+        let mut constraints: BTreeSet<_> = self.gates.iter().map(|(name, _)| name.clone()).collect();
+        constraints.extend((0..grid.rows()).map(|row| range(grid, row)).filter(|&range| range != RANGES[0]).map(Constraint::Lookup));
+        let names = Names::new(grid);
+        constraints.extend(grid.copies.iter().map(|&(cell, of)| names.copy(cell, of)));
+        constraints.extend(grid.publics.iter().map(|&(_, row)| Constraint::Public(row)));
+        constraints
+    }
+
+    /// All constraints that `grid` breaks when the public inputs are `instances`.
+    pub fn broken(&self, grid: &Grid, instances: &[Fr]) -> BTreeSet<Constraint> {
+        let rows = grid.rows() + 1;
+        let gates = self.gates.iter().filter(|(_, gate)| (0..rows).any(|row| evaluate(gate, grid, row) != Fr::ZERO));
+        let mut broken: BTreeSet<_> = gates.map(|(name, _)| name.clone()).collect();
+        self.check_lookup(grid, rows, &mut broken);
+        let unequal = |&&(left, right): &&(Cell, Cell)| grid.value(left) != grid.value(right);
+        if grid.copies.iter().any(|copy| unequal(&copy)) {
+            let names = Names::new(grid);
+            broken.extend(grid.copies.iter().filter(unequal).map(|&(cell, of)| names.copy(cell, of)));
+        }
+        let publics = grid.publics.iter().filter(|&&(cell, row)| grid.value(cell) != instances[row]);
+        broken.extend(publics.map(|&(_, row)| Constraint::Public(row)));
+        broken
+    }
+
+    fn check_lookup(&self, grid: &Grid, rows: usize, broken: &mut BTreeSet<Constraint>) {
+        for lookup in self.system.lookups() {
+            let values = |expressions: &[Expression<Fr>], row| -> [[u8; 32]; 2] {
+                let [range, value] = expressions else { panic!("a lookup of range and value") };
+                [range, value].map(|e| evaluate(e, grid, row).to_repr().into())
+            };
+            let table: HashSet<_> = (0..rows).map(|row| values(lookup.table_expressions(), row)).collect();
+            let missing = (0..rows).filter(|&row| !table.contains(&values(lookup.input_expressions(), row)));
+            broken.extend(missing.map(|row| Constraint::Lookup(range(grid, row))));
+        }
+    }
+}
+
+/// A finished grid as a circuit, so that Halo2 sees altered ones.
+#[derive(Clone, Debug)]
+pub struct Finished(pub Grid);
+
+impl Circuit<Fr> for Finished {
+    type Config = Columns;
+    type FloorPlanner = SimpleFloorPlanner;
+    type Params = ();
+
+    fn without_witnesses(&self) -> Self {
+        self.clone()
+    }
+
+    fn configure(meta: &mut ConstraintSystem<Fr>) -> Columns {
+        RoundCircuit::configure(meta)
+    }
+
+    fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+        hand_over(&self.0, &columns, true, &mut layouter)
+    }
+}
+
+/// What the cells of a grid stand for: the name of the first assignment, that of its digits for a
+/// value composed of digits.
+struct Names(BTreeMap<Cell, &'static str>);
+
+impl Names {
+    fn new(grid: &Grid) -> Self {
+        let mut names = BTreeMap::new();
+        for assignment in &grid.assignments {
+            names.entry(assignment.cell).or_insert(assignment.name);
+        }
+        Self(names)
+    }
+
+    fn copy(&self, cell: Cell, of: Cell) -> Constraint {
+        Constraint::Copy(self.of(cell), self.of(of))
+    }
+
+    fn of(&self, cell: Cell) -> &'static str {
+        match self.0[&cell] {
+            "composed value" => self.0[&Cell { column: Advice::Digit, ..cell }],
+            name => name,
+        }
+    }
+}
+
+fn gate_name(gate: &str, constraint: &str, index: usize) -> Constraint {
+    Constraint::Gate(if constraint.is_empty() { format!("{gate} / {index}") } else { format!("{gate} / {constraint}") })
+}
+
+fn range(grid: &Grid, row: usize) -> &'static str {
+    let tag = grid.fixed_value(Fixed::Range, row);
+    let number = (0..RANGES.len()).find(|&number| Fr::from(number as u64) == tag);
+    RANGES[number.expect("a range of the table")]
+}
+
+/// Value in a row. A product whose left factor is zero is not multiplied out: kinds stand left, and
+/// most kinds are not those of the row.
+fn evaluate(expression: &Expression<Fr>, grid: &Grid, row: usize) -> Fr {
+    let value = |inner: &Expression<Fr>| evaluate(inner, grid, row);
+    match expression {
+        Expression::Constant(constant) => *constant,
+        Expression::Fixed(query) => grid.fixed_value(FIXED[query.column_index()], row),
+        Expression::Advice(query) => {
+            let row = row.checked_add_signed(query.rotation().0 as isize);
+            let column = ADVICE[query.column_index()];
+            row.map_or(Fr::ZERO, |row| grid.value(Cell { column, row }))
+        }
+        Expression::Negated(inner) => -value(inner),
+        Expression::Sum(left, right) => value(left) + value(right),
+        Expression::Product(left, right) => match value(left) {
+            left if left == Fr::ZERO => left,
+            left => left * value(right),
+        },
+        Expression::Scaled(inner, factor) => value(inner) * factor,
+        Expression::Selector(_) | Expression::Instance(_) | Expression::Challenge(_) => {
+            unreachable!("the round circuit queries fixed and advice columns only")
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! A candidate: one commitment on its way to an end.
+
+use alloc::collections::BTreeMap;
+
+use super::{Amount, Lapse, Reason, Rules, SettleError};
+use crate::attest::{Address, Cell, SignedAttestation};
+use crate::commitment::Commitment;
+use crate::statement::Context;
+
+/// Where a candidate stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Waits for its beacon.
+    Committed,
+    /// Waits for its proofs.
+    Seeded,
+    /// Takes votes and disputes.
+    Proven,
+    /// Waits for answers.
+    Disputed,
+    /// The head of its round.
+    Finalized,
+    /// Ended without fault.
+    Lapsed(Lapse),
+    /// Ended by evidence, the bond slashed.
+    Rejected(Reason),
+}
+
+/// One commitment of one miner for one round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Where and by whom.
+    pub context: Context,
+    /// What the miner committed to.
+    pub commitment: Commitment,
+    /// Block of the commit; stakes from before it vote.
+    pub committed_at: u64,
+    /// All stake that may vote.
+    pub total: Amount,
+    /// 0, or 1 after a third of the stake was negative.
+    pub ballot: u8,
+    /// Where it stands.
+    pub status: Status,
+    /// Block whose randomness is its beacon.
+    pub beacon_block: u64,
+    /// The beacon once it is drawn.
+    pub beacon: Option<[u8; 32]>,
+    /// Last block in which what it waits for may come.
+    pub deadline: u64,
+    /// The miner's bond; 0 at an end.
+    pub bond: Amount,
+    /// Votes of this ballot.
+    pub votes: BTreeMap<Address, Vote>,
+    /// All disputes so far.
+    pub disputes: BTreeMap<Cell, Dispute>,
+}
+
+/// What counts of an attestation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vote {
+    /// Stake behind it.
+    pub weight: Amount,
+    /// Whether the sign is positive.
+    pub positive: bool,
+    /// Whether the measured loss fell.
+    pub improves: bool,
+}
+
+/// Votes by stake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Stake with a positive sign.
+    pub positive: Amount,
+    /// Stake with a negative sign.
+    pub negative: Amount,
+    /// Stake that measured a fall of the loss.
+    pub improved: Amount,
+}
+
+/// A doubt about one cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dispute {
+    /// Who doubts.
+    pub disputer: Address,
+    /// The disputer's bond; 0 once the dispute is over.
+    pub bond: Amount,
+    /// Last block for the answer.
+    pub deadline: u64,
+    /// Whether the cell was proven.
+    pub answered: bool,
+}
+
+/// What [`super::Settlement::settle`] decides once a window is over.
+pub(super) enum Outcome {
+    Reject(Reason),
+    Dispute,
+    Resample,
+    Finalize,
+    Lapse(Lapse),
+}
+
+impl Candidate {
+    /// How far it came; never goes back.
+    pub fn progress(&self) -> (u8, u8) {
+        let status = match self.status {
+            Status::Committed => 0,
+            Status::Seeded => 1,
+            Status::Proven => 2,
+            Status::Disputed => 3,
+            Status::Finalized | Status::Lapsed(_) | Status::Rejected(_) => 4,
+        };
+        (self.ballot, status)
+    }
+
+    /// The votes of this ballot by stake.
+    pub fn tally(&self) -> Tally {
+        self.votes.values().fold(Tally::default(), |tally, vote| Tally {
+            positive: tally.positive + if vote.positive { vote.weight } else { 0 },
+            negative: tally.negative + if vote.positive { 0 } else { vote.weight },
+            improved: tally.improved + if vote.improves { vote.weight } else { 0 },
+        })
+    }
+
+    /// Bonds of the miner and of all open disputes.
+    pub fn bonds(&self) -> Amount {
+        self.bond + self.disputes.values().map(|dispute| dispute.bond).sum::<Amount>()
+    }
+
+    /// Disputes without an answer.
+    pub fn open_disputes(&self) -> impl Iterator<Item = (Cell, Dispute)> {
+        self.disputes.iter().map(|(&cell, &dispute)| (cell, dispute)).filter(|(_, dispute)| !dispute.answered)
+    }
+
+    /// The open dispute whose deadline passed first.
+    pub(super) fn overdue(&self, now: u64) -> Option<(Cell, Dispute)> {
+        self.open_disputes().filter(|(_, dispute)| now > dispute.deadline).min_by_key(|(_, dispute)| dispute.deadline)
+    }
+
+    pub(super) fn outcome(&self, open_disputes: usize, current: bool) -> Outcome {
+        let tally = self.tally();
+        match self.status {
+            Status::Committed => Outcome::Reject(Reason::NoSeed),
+            Status::Seeded => Outcome::Reject(Reason::NoProof),
+            _ if open_disputes > 0 => Outcome::Dispute,
+            _ if !current => Outcome::Lapse(Lapse::RoundOver),
+            _ if self.ballot == 0 && tally.negative > 0 && tally.negative * 3 >= self.total => Outcome::Resample,
+            _ if tally.positive * 3 <= 2 * self.total => Outcome::Lapse(Lapse::NoQuorum),
+            _ if tally.improved * 2 <= tally.positive + tally.negative => Outcome::Lapse(Lapse::NoImprovement),
+            _ => Outcome::Finalize,
+        }
+    }
+
+    pub(super) fn await_beacon(&mut self, now: u64, rules: &Rules) {
+        self.beacon_block = now.saturating_add(rules.seed_delay);
+        self.beacon = None;
+        self.votes.clear();
+        self.enter(Status::Committed, self.beacon_block, rules.seed_window);
+    }
+
+    pub(super) fn enter(&mut self, status: Status, from: u64, window: u64) {
+        (self.status, self.deadline) = (status, from.saturating_add(window));
+    }
+
+    pub(super) fn check_candidate(&self, signed: &SignedAttestation) -> Result<(), SettleError> {
+        let same = signed.attestation.candidate == self.commitment.hash();
+        if same { Ok(()) } else { Err(SettleError::OtherCandidate) }
+    }
+
+    pub(super) fn check_subject(&self, signed: &SignedAttestation) -> Result<(), SettleError> {
+        self.check_candidate(signed)?;
+        if self.beacon == Some(signed.attestation.beacon) { Ok(()) } else { Err(SettleError::OtherBeacon) }
+    }
+}
+
+impl Status {
+    /// Whether nothing more can happen.
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Finalized | Self::Lapsed(_) | Self::Rejected(_))
+    }
+
+    pub(super) fn takes_answers(self) -> bool {
+        matches!(self, Self::Proven | Self::Disputed)
+    }
+}

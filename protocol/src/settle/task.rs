@@ -1,0 +1,85 @@
+//! What a task pins: its model, its verifier's ids, its windows and amounts.
+
+use ark_bn254::Fr;
+
+use super::{Amount, SettleError};
+use crate::attest::Address;
+use crate::model::Spec;
+
+/// What is pinned when a task opens.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// What all miners train.
+    pub spec: Spec,
+    /// Depth of the trees over its leaves, see [`crate::merkle::Layout`].
+    pub tree_depth: usize,
+    /// EVM chain id.
+    pub chain_id: u64,
+    /// Settlement contract.
+    pub contract: Address,
+    /// Hash of the task.
+    pub task: [u8; 32],
+    /// Id of the circuit.
+    pub circuit: [u8; 32],
+    /// Id of the SRS.
+    pub srs: [u8; 32],
+    /// Root of the state that round 0 starts from.
+    pub head: Fr,
+    /// Windows and amounts.
+    pub rules: Rules,
+}
+
+/// Windows in blocks, amounts, and counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Blocks from the commit to the beacon block.
+    pub seed_delay: u64,
+    /// Blocks after the beacon block in which it may be drawn.
+    pub seed_window: u64,
+    /// Blocks in which the proofs must come.
+    pub prove_window: u64,
+    /// Blocks in which votes and disputes may come.
+    pub attest_window: u64,
+    /// Blocks that the miner has for each answer.
+    pub answer_window: u64,
+    /// Blocks from an exit to the withdrawal; at least both ballots and an answer.
+    pub exit_delay: u64,
+    /// Bond of a candidate.
+    pub bond: Amount,
+    /// Part of the bond that a lapsed candidate leaves.
+    pub fee: Amount,
+    /// Bond of a dispute.
+    pub dispute_bond: Amount,
+    /// Reward of a finalized round, as far as the pool has it.
+    pub reward: Amount,
+    /// Samples of each kind in the first ballot, see [`crate::statement::samples_drawn`].
+    pub samples: usize,
+    /// Records that every attester evaluates.
+    pub evaluated: u32,
+}
+
+/// Public randomness of a block. That it is the block's is for the caller to prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beacon {
+    /// The block.
+    pub block: u64,
+    /// Its randomness.
+    pub value: [u8; 32],
+}
+
+impl Rules {
+    pub(super) fn check(&self) -> Result<(), SettleError> {
+        let windows = [self.seed_delay, self.seed_window, self.prove_window, self.attest_window, self.answer_window];
+        let ballot = windows[..4].iter().fold(0u64, |sum, &window| sum.saturating_add(window));
+        let whole = ballot.saturating_mul(2).saturating_add(self.answer_window);
+        let rules = [
+            ("every window is at least one block", !windows.contains(&0)),
+            ("the exit delay covers both ballots and an answer", self.exit_delay >= whole),
+            ("the bond is more than the fee", self.bond > self.fee),
+            ("disputes have a bond", self.dispute_bond > 0),
+            ("there are samples", self.samples > 0),
+            ("attesters evaluate records", self.evaluated > 0),
+        ];
+        rules.into_iter().find(|&(_, holds)| !holds).map_or(Ok(()), |(rule, _)| Err(SettleError::Rules(rule)))
+    }
+}

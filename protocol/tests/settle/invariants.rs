@@ -1,0 +1,541 @@
+//! What holds after any calls whatever.
+//!
+//! Random calls alone hardly leave the first states, so most actions do what fits where a candidate
+//! stands; and every test demands that each state and end was really reached. An [`Observer`] keeps
+//! its own books from the events, and compares.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use pogo_protocol::attest::{Address, Cell, Sign};
+use pogo_protocol::settle::{Amount, Beacon, CandidateId, Event, Reason, SettleError, Settlement, Slash, Status};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use crate::world::{LEAVES, MINER, RIVAL, RULES, STAKES, STEPS, STRANGER, World, commitment};
+
+type Action = (u8, u8, u8, u8);
+type Reached = RefCell<BTreeSet<String>>;
+
+/// Runs `property` on the same random actions every time, and returns what it reached.
+fn run(cases: u32, property: impl Fn(&[Action], &Reached)) -> BTreeSet<String> {
+    let reached = Reached::default();
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let actions = prop::collection::vec(any::<Action>(), 30..70);
+    let verdict = runner.run(&actions, |actions| {
+        property(&actions, &reached);
+        Ok(())
+    });
+    verdict.unwrap();
+    reached.into_inner()
+}
+
+fn expect_reached(reached: &BTreeSet<String>, expected: &[&str]) {
+    let missing: Vec<_> = expected.iter().filter(|label| !reached.contains(**label)).collect();
+    assert!(missing.is_empty(), "never reached: {missing:?} of {reached:?}");
+}
+
+#[test]
+fn invariants_hold_after_any_calls_and_every_state_is_reached() {
+    let reached = run(160, |actions, reached| {
+        let mut observer = Observer::new(reached);
+        actions.iter().for_each(|&action| observer.act(action));
+        observer.everything_ends();
+    });
+    expect_reached(
+        &reached,
+        &[
+            "Funded",
+            "Staked",
+            "Exiting",
+            "Unstaked",
+            "Withdrawn",
+            "Committed",
+            "Seeded 0",
+            "Seeded 1",
+            "Proven 0",
+            "Proven 1",
+            "Attested",
+            "DisputeOpened 0",
+            "DisputeOpened 1",
+            "DisputeAnswered 0",
+            "Disputed 0",
+            "Disputed 1",
+            "Resampled 1",
+            "Finalized 0",
+            "Finalized 1",
+            "Lapsed(RoundOver) 0",
+            "Lapsed(NoQuorum) 0",
+            "Lapsed(NoQuorum) 1",
+            "Lapsed(NoImprovement) 0",
+            "Rejected(NoSeed) 0",
+            "Rejected(NoSeed) 1",
+            "Rejected(NoProof) 0",
+            "Rejected(NoProof) 1",
+            "Rejected(Unanswered) 0",
+            "Rejected(Unanswered) 1",
+            "AttesterSlashed",
+            "refused Time",
+            "refused TooEarly",
+            "refused TooLate",
+            "refused Status",
+            "refused Beacon",
+            "refused Proof",
+            "refused ProofCount",
+            "refused Bond",
+            "refused DuplicateVote",
+            "refused DuplicateDispute",
+            "refused NotDisputed",
+            "refused NotEquivocation",
+            "refused Unbonded",
+            "refused Nothing",
+        ],
+    );
+}
+
+#[test]
+fn honest_miner_keeps_its_bond_whatever_is_voted_and_disputed() {
+    let reached = run(120, |actions, reached| {
+        let mut observer = Observer::new(reached);
+        let id = observer.commit(MINER, 1);
+        actions.iter().for_each(|&action| observer.harass(id, action));
+        while !observer.world.status(id).is_end() {
+            observer.world.now += RULES.answer_window;
+            observer.honest_miner(id);
+        }
+        let status = observer.world.status(id);
+        assert!(!matches!(status, Status::Rejected(_)), "{status:?}");
+        let disputes = observer.world.candidate(id).disputes.len() as Amount;
+        let least = RULES.bond - RULES.fee + disputes * RULES.dispute_bond;
+        assert!(observer.world.credit(MINER) >= least);
+    });
+    expect_reached(
+        &reached,
+        &[
+            "Finalized 0",
+            "Finalized 1",
+            "Lapsed(NoQuorum) 0",
+            "Lapsed(NoQuorum) 1",
+            "Resampled 1",
+            "Disputed 0",
+            "DisputeAnswered 0",
+            "DisputeAnswered 1",
+        ],
+    );
+}
+
+/// A world, and books about it that are kept from its events alone.
+struct Observer<'a> {
+    world: World,
+    reached: &'a Reached,
+    salt: u64,
+    paid_in: Amount,
+    paid_out: Amount,
+    burned: Amount,
+    block: u64,
+    stakes: BTreeMap<Address, Amount>,
+    stakes_before_block: BTreeMap<Address, Amount>,
+    deposited: BTreeMap<Address, Amount>,
+    returned_and_slashed: BTreeMap<Address, Amount>,
+    books: BTreeMap<CandidateId, Book>,
+    heads: Vec<ark_bn254::Fr>,
+}
+
+/// What was seen of one candidate.
+#[derive(Clone, Default)]
+struct Book {
+    stakes: BTreeMap<Address, Amount>,
+    round: u64,
+    progress: (u8, u8),
+    end: Option<Status>,
+    beacon: Option<[u8; 32]>,
+    beacon_block: u64,
+    window: u64,
+    open: BTreeMap<Cell, u64>,
+}
+
+impl<'a> Observer<'a> {
+    fn new(reached: &'a Reached) -> Self {
+        let world = World::new();
+        let stakes: BTreeMap<_, _> = world.keys.iter().map(|key| key.address()).zip(STAKES).collect();
+        Self {
+            reached,
+            salt: 1,
+            paid_in: STAKES.iter().sum(),
+            paid_out: 0,
+            burned: 0,
+            block: 1,
+            stakes_before_block: BTreeMap::new(),
+            deposited: stakes.clone(),
+            stakes,
+            returned_and_slashed: BTreeMap::new(),
+            books: BTreeMap::new(),
+            heads: Vec::new(),
+            world,
+        }
+    }
+
+    /// Makes a call, books what it did, and checks everything. A refused call changes nothing.
+    fn call(
+        &mut self,
+        paid: Amount,
+        call: impl FnOnce(&mut Settlement, u64) -> Result<Event, SettleError>,
+    ) -> Option<Event> {
+        let seen = |s: &Settlement| (s.bank().clone(), s.candidates().clone(), s.head(), s.round());
+        let before = seen(&self.world.settlement);
+        match call(&mut self.world.settlement, self.world.now) {
+            Ok(event) => {
+                self.paid_in += paid;
+                self.book(event);
+                self.check();
+                Some(event)
+            }
+            Err(error) => {
+                assert!(before == seen(&self.world.settlement), "{error} changed something");
+                let name = format!("{error:?}");
+                let end = name.find([' ', '(']).unwrap_or(name.len());
+                self.reached.borrow_mut().insert(format!("refused {}", &name[..end]));
+                None
+            }
+        }
+    }
+
+    fn book(&mut self, event: Event) {
+        let now = self.world.now;
+        if now > self.block {
+            self.block = now;
+            self.stakes_before_block = self.stakes.clone();
+        }
+        let label = match event {
+            Event::Funded(_) => "Funded".into(),
+            Event::Staked(attester, amount) => {
+                *self.stakes.entry(attester).or_default() += amount;
+                *self.deposited.entry(attester).or_default() += amount;
+                "Staked".into()
+            }
+            Event::Exiting(attester, unlock) => {
+                assert!(unlock >= now + RULES.exit_delay);
+                self.stakes.insert(attester, 0);
+                "Exiting".into()
+            }
+            Event::Unstaked(attester, amount) => {
+                *self.returned_and_slashed.entry(attester).or_default() += amount;
+                "Unstaked".into()
+            }
+            Event::Withdrawn(_, amount) => {
+                self.paid_out += amount;
+                "Withdrawn".into()
+            }
+            Event::AttesterSlashed(attester, slash) => {
+                self.stakes.insert(attester, 0);
+                *self.returned_and_slashed.entry(attester).or_default() += slash.rewarded + slash.burned;
+                self.book_slash(slash);
+                "AttesterSlashed".into()
+            }
+            Event::Committed(id, beacon_block) => {
+                assert!(beacon_block > now);
+                let (stakes, round) = (self.stakes_before_block.clone(), self.world.settlement.round());
+                let window = beacon_block + RULES.seed_window;
+                let book = Book { stakes, round, beacon_block, window, ..Book::default() };
+                assert!(self.books.insert(id, book).is_none());
+                "Committed".into()
+            }
+            Event::Seeded(id, beacon) => {
+                let book = self.open(id);
+                assert!(now > book.beacon_block && now <= book.window && book.beacon.is_none());
+                (book.beacon, book.window) = (Some(beacon), now + RULES.prove_window);
+                self.label("Seeded", id)
+            }
+            Event::Proven(id) => {
+                let book = self.open(id);
+                assert!(now <= book.window);
+                book.window = now + RULES.attest_window;
+                self.label("Proven", id)
+            }
+            Event::Attested(id, attester, vote) => {
+                let book = self.open(id);
+                assert!(now <= book.window);
+                assert!(vote.weight > 0 && vote.weight <= book.stakes[&attester], "more than the snapshot");
+                "Attested".into()
+            }
+            Event::DisputeOpened(id, cell, deadline) => {
+                let book = self.open(id);
+                assert!(now <= book.window && deadline >= now + RULES.answer_window);
+                assert!(book.open.insert(cell, deadline).is_none());
+                self.label("DisputeOpened", id)
+            }
+            Event::DisputeAnswered(id, cell) => {
+                assert!(self.open(id).open.remove(&cell).is_some_and(|deadline| now <= deadline));
+                self.label("DisputeAnswered", id)
+            }
+            Event::Disputed(id) => {
+                let book = self.open(id);
+                assert!(now > book.window && !book.open.is_empty());
+                self.label("Disputed", id)
+            }
+            Event::Resampled(id, beacon_block) => {
+                let book = self.open(id);
+                assert!(beacon_block > now && book.open.is_empty());
+                (book.beacon, book.beacon_block) = (None, beacon_block);
+                book.window = beacon_block + RULES.seed_window;
+                self.label("Resampled", id)
+            }
+            Event::Finalized(id, root) => {
+                let book = self.open(id).clone();
+                assert!(now > book.window && book.open.is_empty());
+                assert_eq!(book.round, self.heads.len() as u64, "one finalized candidate a round");
+                self.heads.push(root);
+                let (tally, total) = (self.world.candidate(id).tally(), self.world.candidate(id).total);
+                assert!(tally.positive * 3 > total * 2 && tally.improved * 2 > tally.positive + tally.negative);
+                self.label("Finalized", id)
+            }
+            Event::Lapsed(id, lapse) => {
+                let book = self.open(id);
+                assert!(now > book.window && book.open.is_empty());
+                self.label(&format!("Lapsed({lapse:?})"), id)
+            }
+            Event::Rejected(id, reason, slash) => {
+                self.check_evidence(id, reason, slash);
+                self.book_slash(slash);
+                let name = if let Reason::Unanswered(_) = reason { "Unanswered".into() } else { format!("{reason:?}") };
+                self.label(&format!("Rejected({name})"), id)
+            }
+        };
+        self.reached.borrow_mut().insert(label);
+    }
+
+    fn label(&self, event: &str, id: CandidateId) -> String {
+        format!("{event} {}", self.world.candidate(id).ballot)
+    }
+
+    /// The book of a candidate that has not ended.
+    fn open(&mut self, id: CandidateId) -> &mut Book {
+        let book = self.books.get_mut(&id).unwrap();
+        assert_eq!(book.end, None, "an event after the end");
+        book
+    }
+
+    fn book_slash(&mut self, slash: Slash) {
+        assert!(slash.burned - slash.rewarded <= 1);
+        self.burned += slash.burned;
+    }
+
+    /// No slash without its evidence.
+    fn check_evidence(&mut self, id: CandidateId, reason: Reason, slash: Slash) {
+        let now = self.world.now;
+        let book = self.open(id).clone();
+        assert_eq!(slash.rewarded + slash.burned, RULES.bond);
+        match reason {
+            Reason::NoSeed => assert!(book.beacon.is_none() && now > book.window),
+            Reason::NoProof => assert!(book.beacon.is_some() && book.progress.1 == 1 && now > book.window),
+            Reason::Unanswered(cell) => assert!(now > book.open[&cell]),
+        }
+    }
+
+    /// The invariants of every state.
+    fn check(&mut self) {
+        let settlement = &self.world.settlement;
+        assert_eq!(settlement.bank().balance, settlement.held());
+        assert_eq!(settlement.bank().balance, self.paid_in - self.paid_out - self.burned);
+        assert_eq!(settlement.bank().burned, self.burned);
+        assert_eq!(settlement.round(), self.heads.len() as u64);
+        assert!(self.heads.last().is_none_or(|&root| root == settlement.head()));
+        for (id, candidate) in settlement.candidates() {
+            let book = self.books.get_mut(id).unwrap();
+            assert_eq!(candidate.total, book.stakes.values().sum());
+            let tally = candidate.tally();
+            assert!(tally.positive + tally.negative <= candidate.total);
+            assert!(candidate.progress() >= book.progress, "the status goes back");
+            book.progress = candidate.progress();
+            assert_eq!(candidate.beacon, book.beacon);
+            assert!(book.end.is_none_or(|end| end == candidate.status));
+            if candidate.status.is_end() {
+                book.end = Some(candidate.status);
+                assert_eq!(candidate.bonds(), 0, "a bond at an end");
+            }
+        }
+        for (attester, stake) in &settlement.bank().stakes {
+            let gone = self.returned_and_slashed.get(attester).copied().unwrap_or(0);
+            assert_eq!(stake.slashable() + gone, self.deposited[attester]);
+            assert_eq!(stake.active, self.stakes[attester]);
+        }
+    }
+
+    /// Calls of a stranger alone bring every candidate to its end.
+    fn everything_ends(&mut self) {
+        let ids: Vec<_> = self.books.keys().copied().collect();
+        for id in ids {
+            for _ in 0..5 {
+                self.settle_late(id);
+            }
+            assert!(self.world.status(id).is_end(), "{:?}", self.world.status(id));
+        }
+        let settlement = &self.world.settlement;
+        assert_eq!(settlement.bank().held(), settlement.bank().balance);
+    }
+
+    fn commit(&mut self, miner: Address, salt: u64) -> CandidateId {
+        let commitment = commitment(self.world.settlement.head(), salt);
+        match self.call(RULES.bond, |s, now| s.commit(now, miner, commitment, RULES.bond)) {
+            Some(Event::Committed(id, _)) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits for the end of whatever the candidate waits for, and settles.
+    fn settle_late(&mut self, id: CandidateId) {
+        let candidate = self.world.candidate(id);
+        let disputes = candidate.open_disputes().map(|(_, dispute)| dispute.deadline).max().unwrap_or(0);
+        let after = if candidate.status == Status::Disputed { disputes } else { candidate.deadline };
+        self.world.now = self.world.now.max(after + 1);
+        self.call(0, |s, now| s.settle(now, id, STRANGER));
+    }
+
+    fn act(&mut self, (kind, a, b, c): Action) {
+        let ids: Vec<_> = self.books.keys().copied().collect();
+        let Some(&id) = ids.get(usize::from(a) % ids.len().max(1)) else {
+            self.commit(MINER, 0);
+            return;
+        };
+        let attester = self.world.keys[usize::from(b) % 5].address();
+        match kind % 16 {
+            0..=9 => self.advance(id, b, c),
+            10 => self.new_candidate(b),
+            11 => drop(match c % 4 {
+                0 | 1 => self.call(60, |s, now| s.stake(now, attester, 60)),
+                2 => self.call(0, |s, now| s.exit(now, attester)),
+                _ => self.call(0, |s, now| s.unstake(now, attester)),
+            }),
+            12 => {
+                let account = [MINER, RIVAL, STRANGER, attester][usize::from(c) % 4];
+                self.call(0, |s, _| s.withdraw(account));
+            }
+            13 if b % 2 == 0 => self.equivocate(id, usize::from(b) % 4, c),
+            13 => {
+                self.world.now += u64::from(c);
+                self.call(Amount::from(c), |s, _| s.fund(Amount::from(c)));
+            }
+            _ => self.misuse(id, b, c),
+        }
+    }
+
+    fn new_candidate(&mut self, b: u8) {
+        self.salt += 1;
+        self.commit([MINER, RIVAL][usize::from(b) % 2], self.salt);
+    }
+
+    /// What fits where the candidate stands; sometimes nothing is done in time.
+    fn advance(&mut self, id: CandidateId, b: u8, c: u8) {
+        let (now, candidate) = (self.world.now, self.world.candidate(id).clone());
+        let in_time = now <= candidate.deadline;
+        match candidate.status {
+            Status::Committed if in_time && b % 8 > 0 => {
+                let block = candidate.beacon_block;
+                self.world.now = now.max(block + 1);
+                self.call(0, |s, now| s.draw_seed(now, id, Beacon { block, value: [c; 32] }));
+            }
+            Status::Seeded if in_time && b % 8 > 0 => {
+                let proofs = self.world.proofs(id);
+                let proofs: Vec<&[u8]> = proofs.iter().map(<[u8; 32]>::as_slice).collect();
+                self.call(0, |s, now| s.prove(now, id, &proofs));
+            }
+            Status::Proven if in_time && candidate.votes.is_empty() => self.vote_by_mood(id, b, c),
+            Status::Proven if in_time && b.is_multiple_of(2) => {
+                // Often in the last block, so that the window is over before the answer is due.
+                self.world.now = if b % 8 > 2 { candidate.deadline } else { now + u64::from(b % 4) };
+                self.dispute(id, c);
+            }
+            Status::Proven if in_time && b % 8 == 1 => self.answer_first(id),
+            Status::Disputed if b % 4 > 0 => {
+                self.answer_first(id);
+                self.call(0, |s, now| s.settle(now, id, STRANGER));
+            }
+            status if status.is_end() => self.new_candidate(b),
+            _ => self.settle_late(id),
+        }
+    }
+
+    fn vote_by_mood(&mut self, id: CandidateId, b: u8, c: u8) {
+        for attester in 0..4 {
+            let stubborn = self.world.candidate(id).ballot == 0 || b.is_multiple_of(4);
+            let negative = stubborn && b % 4 == 1 || b % 4 == 2 && attester == 0 || b.is_multiple_of(8) && stubborn;
+            let sign = if negative { Sign::Negative(cell(c)) } else { Sign::Positive };
+            let loss = if b % 16 == 3 { 1000 } else { 999 };
+            let signed = self.world.signed(id, attester, sign, loss);
+            self.call(0, |s, now| s.attest(now, id, &signed));
+        }
+    }
+
+    fn dispute(&mut self, id: CandidateId, c: u8) {
+        self.call(RULES.dispute_bond, |s, now| s.dispute(now, id, RIVAL, cell(c), RULES.dispute_bond));
+    }
+
+    fn answer_first(&mut self, id: CandidateId) {
+        let open = self.world.candidate(id).open_disputes().min_by_key(|(_, dispute)| dispute.deadline);
+        if let Some((cell, _)) = open {
+            let proof = self.world.settlement.answer_statement(id, cell).unwrap().digest();
+            self.call(0, |s, now| s.answer(now, id, cell, &proof));
+        }
+    }
+
+    fn equivocate(&mut self, id: CandidateId, attester: usize, c: u8) {
+        let first = self.world.signed(id, attester, Sign::Positive, 900);
+        let second = self.world.signed(id, attester, Sign::Positive, 900 + u64::from(c % 2));
+        self.call(0, |s, now| s.report_equivocation(now, STRANGER, id, [&first, &second]));
+    }
+
+    /// A call that may be wrong in its time, its state or its arguments.
+    fn misuse(&mut self, id: CandidateId, b: u8, c: u8) {
+        let block = self.world.candidate(id).beacon_block + u64::from(b / 8 % 2);
+        let signed = self.world.signed(id, usize::from(c) % 5, Sign::Positive, 900);
+        match b % 8 {
+            0 => self.call(0, |s, now| s.draw_seed(now, id, Beacon { block, value: [c; 32] })),
+            1 => self.call(0, |s, now| s.prove(now, id, &[b"no proof"])),
+            2 => self.call(0, |s, now| s.prove(now, id, &[])),
+            3 => self.call(0, |s, now| s.attest(now, id, &signed)),
+            4 => self.call(1, |s, now| s.dispute(now, id, RIVAL, cell(c), 1)),
+            5 => self.call(0, |s, now| s.answer(now, id, cell(c), b"no proof")),
+            6 => self.call(0, |s, now| s.settle(now, id, STRANGER)),
+            _ => self.call(0, |s, now| s.settle(now.saturating_sub(1), id, STRANGER)),
+        };
+    }
+
+    /// Votes, disputes and equivocations; then some blocks in which the miner may act once.
+    fn harass(&mut self, id: CandidateId, (kind, a, b, c): Action) {
+        let candidate = self.world.candidate(id).clone();
+        match kind % 4 {
+            _ if candidate.status != Status::Proven => {}
+            0 | 1 if candidate.votes.is_empty() => self.vote_by_mood(id, b, c),
+            0 | 1 => (0..4).for_each(|i| self.dispute(id, c.wrapping_add(i))),
+            2 => self.equivocate(id, usize::from(b) % 4, u8::from(c % 8 == 1)),
+            _ => self.misuse(id, 3 + b % 3, c),
+        }
+        self.world.now += u64::from(a % (RULES.answer_window as u8 + 1));
+        self.honest_miner(id);
+    }
+
+    /// One act a visit: seed, prove, answer the first dispute, or settle.
+    fn honest_miner(&mut self, id: CandidateId) {
+        let (now, candidate) = (self.world.now, self.world.candidate(id).clone());
+        match candidate.status {
+            Status::Committed if now > candidate.beacon_block => {
+                let beacon = Beacon { block: candidate.beacon_block, value: [now as u8; 32] };
+                self.call(0, |s, now| s.draw_seed(now, id, beacon)).unwrap();
+            }
+            Status::Seeded => self.advance(id, 1, 0),
+            Status::Proven | Status::Disputed if candidate.open_disputes().next().is_some() => {
+                self.answer_first(id);
+                self.call(0, |s, now| s.settle(now, id, STRANGER));
+            }
+            Status::Proven if now > candidate.deadline => drop(self.call(0, |s, now| s.settle(now, id, MINER))),
+            Status::Disputed => drop(self.call(0, |s, now| s.settle(now, id, MINER))),
+            _ => {}
+        }
+    }
+}
+
+fn cell(c: u8) -> Cell {
+    let (step, leaf) = (u32::from(c) / LEAVES % STEPS, u32::from(c) % LEAVES);
+    if c < 128 { Cell::Update { step, leaf } } else { Cell::Quantize { leaf } }
+}

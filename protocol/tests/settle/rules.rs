@@ -1,0 +1,563 @@
+//! One fact of the state machine a test.
+
+use std::sync::Arc;
+
+use pogo_protocol::attest::{AttestError, AttesterKey, Cell, Sign};
+use pogo_protocol::commitment::Commitment;
+use pogo_protocol::settle::{
+    BALANCE_MAX, Beacon, Event, Lapse, Reason, Rules, SECOND_SAMPLE, SettleError, Settlement, Slash, Status,
+};
+
+use crate::world::{DigestVerifier, LEAVES, MINER, RIVAL, RULES, STAKES, STEPS, STRANGER, World, commitment, task};
+
+const CELL: Cell = Cell::Update { step: 1, leaf: 2 };
+
+fn signer_error(error: SettleError) -> bool {
+    matches!(error, SettleError::Attestation(AttestError::Signer { .. } | AttestError::Unrecoverable))
+}
+
+#[test]
+fn two_thirds_and_a_fallen_loss_finalize() {
+    let mut world = World::new();
+    world.settlement.fund(800).unwrap();
+    let id = world.proven(MINER, 1);
+    world.approve(id, &[0, 1]);
+    let root = world.candidate(id).commitment.state_root;
+    assert_eq!(world.settle_after_window(id), Event::Finalized(id, root));
+    assert_eq!((world.settlement.head(), world.settlement.round()), (root, 1));
+    assert_eq!(world.credit(MINER), RULES.bond + RULES.reward);
+    // The pool now holds less than a reward.
+    let next = world.proven(MINER, 2);
+    world.approve(next, &[0, 1]);
+    world.settle_after_window(next);
+    assert_eq!(world.credit(MINER), 2 * RULES.bond + 800);
+}
+
+#[test]
+fn exactly_two_thirds_are_not_enough() {
+    let mut world = World::new();
+    world.settlement.stake(2, world.keys[4].address(), 50).unwrap();
+    world.now = 3;
+    let id = world.proven(MINER, 1);
+    // 700 of 1050.
+    world.approve(id, &[0, 1]);
+    assert_eq!(world.settle_after_window(id), Event::Lapsed(id, Lapse::NoQuorum));
+    assert_eq!(world.credit(MINER), RULES.bond - RULES.fee);
+    assert_eq!(world.settlement.bank().pool, RULES.fee);
+}
+
+#[test]
+fn silence_lapses_and_leaves_the_round_open() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    assert_eq!(world.settle_after_window(id), Event::Lapsed(id, Lapse::NoQuorum));
+    assert_eq!(world.settlement.round(), 0);
+}
+
+#[test]
+fn task_without_stake_finalizes_nothing() {
+    let mut world = World::new();
+    world.settlement = Settlement::new(task(RULES), Arc::new(DigestVerifier)).unwrap();
+    let id = world.proven(MINER, 1);
+    assert_eq!(world.settle_after_window(id), Event::Lapsed(id, Lapse::NoQuorum));
+}
+
+#[test]
+fn loss_must_fall_for_more_than_half_of_the_stake_that_voted() {
+    let settle = |falls: &[usize]| {
+        let mut world = World::new();
+        let id = world.proven(MINER, 1);
+        for attester in 0..4 {
+            let loss = if falls.contains(&attester) { 999 } else { 1000 };
+            world.vote(id, attester, Sign::Positive, loss).unwrap();
+        }
+        world.settle_after_window(id);
+        world.status(id)
+    };
+    assert_eq!(settle(&[0, 3]), Status::Lapsed(Lapse::NoImprovement));
+    assert_eq!(settle(&[0, 2]), Status::Finalized);
+}
+
+#[test]
+fn second_candidate_of_a_round_lapses_when_the_round_is_over() {
+    let mut world = World::new();
+    let (first, second) = (world.commit(MINER, 1), world.commit(RIVAL, 2));
+    for id in [first, second] {
+        world.seed(id);
+        world.prove(id);
+        world.approve(id, &[0, 1, 2, 3]);
+    }
+    world.settle_after_window(first);
+    assert_eq!(world.settle_after_window(second), Event::Lapsed(second, Lapse::RoundOver));
+}
+
+#[test]
+fn third_of_negative_stake_asks_for_a_larger_sample_and_a_new_ballot() {
+    let mut world = World::new();
+    world.settlement.stake(2, world.keys[4].address(), 200).unwrap();
+    world.now = 3;
+    let id = world.proven(MINER, 1);
+    let (samples, old) = (world.settlement.statements(id).unwrap().len(), world.signed(id, 1, Sign::Positive, 900));
+    // Exactly 400 of 1200.
+    world.approve(id, &[1, 2, 3, 4]);
+    world.doubt(id, &[0]);
+    assert!(matches!(world.settle_after_window(id), Event::Resampled(..)));
+    assert_eq!(world.candidate(id).beacon, None);
+    world.seed(id);
+    assert_eq!(world.settlement.statements(id).unwrap().len(), SECOND_SAMPLE * samples);
+    world.prove(id);
+    assert_eq!(world.settlement.attest(world.now, id, &old), Err(SettleError::OtherBeacon));
+    // The same attester may think again: another beacon is no equivocation.
+    world.approve(id, &[0, 1, 2, 3]);
+    let new = world.signed(id, 1, Sign::Negative(CELL), 900);
+    let pair = world.settlement.report_equivocation(world.now, STRANGER, id, [&old, &new]);
+    assert_eq!(pair, Err(SettleError::NotEquivocation));
+    assert!(matches!(world.settle_after_window(id), Event::Finalized(..)));
+}
+
+#[test]
+fn less_than_a_third_of_negative_stake_asks_for_nothing() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    world.approve(id, &[0, 1]);
+    world.doubt(id, &[2, 3]);
+    assert!(matches!(world.settle_after_window(id), Event::Finalized(..)));
+}
+
+#[test]
+fn negative_votes_of_all_stake_never_take_a_bond() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    world.doubt(id, &[0, 1, 2, 3]);
+    world.settle_after_window(id);
+    world.seed(id);
+    world.prove(id);
+    world.doubt(id, &[0, 1, 2, 3]);
+    assert_eq!(world.settle_after_window(id), Event::Lapsed(id, Lapse::NoQuorum));
+    assert_eq!(world.credit(MINER), RULES.bond - RULES.fee);
+}
+
+#[test]
+fn second_sample_without_a_proof_is_rejected() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    world.doubt(id, &[0]);
+    world.settle_after_window(id);
+    world.seed(id);
+    assert!(matches!(world.settle_after_window(id), Event::Rejected(_, Reason::NoProof, _)));
+}
+
+#[test]
+fn duplicate_vote_is_refused_even_with_another_sign() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    world.approve(id, &[0]);
+    assert_eq!(world.vote(id, 0, Sign::Positive, 900), Err(SettleError::DuplicateVote));
+    assert_eq!(world.vote(id, 0, Sign::Negative(CELL), 900), Err(SettleError::DuplicateVote));
+    assert_eq!(world.candidate(id).tally().positive, STAKES[0]);
+}
+
+#[test]
+fn unsigned_and_copied_attestations_are_refused() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    let mut unsigned = world.signed(id, 0, Sign::Positive, 900);
+    unsigned.signature = [0; 65];
+    let error = world.settlement.attest(world.now, id, &unsigned).unwrap_err();
+    assert_eq!(error, SettleError::Attestation(AttestError::Scalar));
+    let mut copied = world.signed(id, 0, Sign::Positive, 900);
+    copied.attestation.attester = world.keys[1].address();
+    assert!(signer_error(world.settlement.attest(world.now, id, &copied).unwrap_err()));
+    let mut other_number = world.signed(id, 0, Sign::Positive, 900);
+    other_number.attestation.loss_after = 1;
+    assert!(signer_error(world.settlement.attest(world.now, id, &other_number).unwrap_err()));
+}
+
+#[test]
+fn attestation_moved_to_another_candidate_is_refused() {
+    let mut world = World::new();
+    let (first, copy, other) = (world.commit(MINER, 1), world.commit(RIVAL, 1), world.commit(RIVAL, 2));
+    assert_ne!(first, copy);
+    for id in [first, copy, other] {
+        world.seed(id);
+        world.prove(id);
+    }
+    let signed = world.signed(first, 0, Sign::Positive, 900);
+    assert_eq!(world.settlement.attest(world.now, other, &signed), Err(SettleError::OtherCandidate));
+    // The same commitment by another miner: the signature binds the miner.
+    assert!(signer_error(world.settlement.attest(world.now, copy, &signed).unwrap_err()));
+}
+
+#[test]
+fn attestation_of_a_guessed_beacon_or_a_smaller_batch_is_refused() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    let (context, mut attestation) = (world.candidate(id).context, world.attestation(id, 0, Sign::Positive, 900));
+    attestation.evaluated = 1;
+    let signed = world.keys[0].sign(&context, attestation).unwrap();
+    let error = SettleError::Evaluated { expected: RULES.evaluated, got: 1 };
+    assert_eq!(world.settlement.attest(world.now, id, &signed), Err(error));
+    attestation.beacon = [9; 32];
+    let signed = world.keys[0].sign(&context, attestation).unwrap();
+    assert_eq!(world.settlement.attest(world.now, id, &signed), Err(SettleError::OtherBeacon));
+}
+
+#[test]
+fn unbonded_late_and_withdrawn_stake_has_no_vote() {
+    let mut world = World::new();
+    let early = world.keys[4].address();
+    world.settlement.exit(2, world.keys[0].address()).unwrap();
+    let id = world.commit(MINER, 1);
+    // In the block of the commit, and later.
+    world.settlement.stake(2, early, 10).unwrap();
+    world.settlement.stake(3, early, 1_000_000).unwrap();
+    world.seed(id);
+    world.prove(id);
+    assert_eq!(world.vote(id, 4, Sign::Positive, 900), Err(SettleError::Unbonded));
+    // Exited in the block of the commit: still votes, as it is still slashable.
+    world.approve(id, &[0]);
+    assert_eq!(world.candidate(id).tally().positive, STAKES[0]);
+    // Exited before a commit: no vote.
+    let next = world.proven(RIVAL, 2);
+    assert_eq!(world.vote(next, 0, Sign::Positive, 900), Err(SettleError::Unbonded));
+    assert_eq!(world.candidate(next).total, 600 + 1_000_010);
+}
+
+#[test]
+fn stake_comes_back_only_after_the_exit_delay() {
+    let mut world = World::new();
+    let attester = world.keys[0].address();
+    assert_eq!(world.settlement.unstake(2, attester), Err(SettleError::Nothing("exiting stake")));
+    let unlock = 2 + RULES.exit_delay;
+    assert_eq!(world.settlement.exit(2, attester), Ok(Event::Exiting(attester, unlock)));
+    assert_eq!(world.settlement.exit(2, attester), Err(SettleError::Nothing("active stake")));
+    let early = SettleError::TooEarly { first: unlock, now: unlock - 1 };
+    assert_eq!(world.settlement.unstake(unlock - 1, attester), Err(early));
+    assert_eq!(world.settlement.unstake(unlock, attester), Ok(Event::Unstaked(attester, STAKES[0])));
+    assert_eq!(world.settlement.withdraw(attester), Ok(Event::Withdrawn(attester, STAKES[0])));
+    assert_eq!(world.settlement.withdraw(attester), Err(SettleError::Nothing("credit")));
+}
+
+#[test]
+fn votes_and_disputes_before_the_proof_are_refused() {
+    let mut world = World::new();
+    let id = world.commit(MINER, 1);
+    for status in [Status::Committed, Status::Seeded] {
+        let refused = SettleError::Status { expected: "Proven", got: status };
+        assert_eq!(world.vote(id, 0, Sign::Positive, 900), Err(refused.clone()));
+        assert_eq!(world.dispute(id, CELL), Err(refused));
+        if status == Status::Committed {
+            world.seed(id);
+        }
+    }
+    assert_eq!(world.credit(MINER), 0);
+}
+
+#[test]
+fn window_of_votes_ends_with_its_last_block() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    world.now += RULES.attest_window;
+    world.approve(id, &[0]);
+    world.dispute(id, CELL).unwrap();
+    let early = SettleError::TooEarly { first: world.now + 1, now: world.now };
+    assert_eq!(world.settlement.settle(world.now, id, STRANGER), Err(early));
+    world.now += 1;
+    let late = SettleError::TooLate { last: world.now - 1, now: world.now };
+    assert_eq!(world.vote(id, 1, Sign::Positive, 900), Err(late.clone()));
+    assert_eq!(world.dispute(id, Cell::Quantize { leaf: 0 }), Err(late));
+}
+
+#[test]
+fn seed_is_drawn_once_after_its_block_and_from_no_other() {
+    let mut world = World::new();
+    let id = world.commit(MINER, 1);
+    let block = 2 + RULES.seed_delay;
+    let beacon = Beacon { block, value: [1; 32] };
+    let early = SettleError::TooEarly { first: block + 1, now: block };
+    assert_eq!(world.settlement.draw_seed(block, id, beacon), Err(early));
+    let other = Beacon { block: block + 1, value: [1; 32] };
+    let error = SettleError::Beacon { expected: block, got: block + 1 };
+    assert_eq!(world.settlement.draw_seed(block + 2, id, other), Err(error));
+    world.settlement.draw_seed(block + RULES.seed_window, id, beacon).unwrap();
+    let again = SettleError::Status { expected: "Committed", got: Status::Seeded };
+    let value = Beacon { block, value: [2; 32] };
+    assert_eq!(world.settlement.draw_seed(block + RULES.seed_window, id, value), Err(again));
+}
+
+#[test]
+fn seed_that_nobody_drew_costs_the_bond() {
+    let mut world = World::new();
+    let id = world.commit(MINER, 1);
+    let last = 2 + RULES.seed_delay + RULES.seed_window;
+    let beacon = Beacon { block: 2 + RULES.seed_delay, value: [1; 32] };
+    let late = SettleError::TooLate { last, now: last + 1 };
+    assert_eq!(world.settlement.draw_seed(last + 1, id, beacon), Err(late));
+    let slash = Slash { reporter: STRANGER, rewarded: 500, burned: 501 };
+    assert_eq!(world.settle_after_window(id), Event::Rejected(id, Reason::NoSeed, slash));
+    assert_eq!((world.credit(STRANGER), world.settlement.bank().burned), (500, 501));
+}
+
+#[test]
+fn proof_that_does_not_come_costs_the_bond() {
+    let mut world = World::new();
+    let id = world.commit(MINER, 1);
+    world.seed(id);
+    let proof = world.proofs(id);
+    let deadline = world.candidate(id).deadline;
+    assert_eq!(deadline, world.now + RULES.prove_window);
+    let late = SettleError::TooLate { last: deadline, now: deadline + 1 };
+    assert_eq!(world.settlement.prove(deadline + 1, id, &[&proof[0]]), Err(late));
+    assert!(matches!(world.settle_after_window(id), Event::Rejected(_, Reason::NoProof, _)));
+}
+
+#[test]
+fn false_foreign_and_missing_proofs_are_refused_and_may_be_made_good() {
+    let mut world = World::new();
+    let (id, other) = (world.commit(MINER, 1), world.commit(RIVAL, 1));
+    world.seed(id);
+    world.seed(other);
+    let foreign = world.proofs(other);
+    let refused = Err(SettleError::Proof { part: 0 });
+    assert_eq!(world.settlement.prove(world.now, id, &[b"no proof"]), refused);
+    assert_eq!(world.settlement.prove(world.now, id, &[&foreign[0]]), refused);
+    let count = SettleError::ProofCount { expected: 1, got: 0 };
+    assert_eq!(world.settlement.prove(world.now, id, &[]), Err(count));
+    world.prove(id);
+    assert_eq!(world.status(id), Status::Proven);
+}
+
+#[test]
+fn withheld_cell_is_rejected_and_half_of_the_bond_goes_to_the_disputer() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    world.approve(id, &[0, 1, 2, 3]);
+    let deadline = world.now + RULES.answer_window;
+    assert_eq!(world.dispute(id, CELL), Ok(Event::DisputeOpened(id, CELL, deadline)));
+    world.now = deadline + 1;
+    let late = SettleError::TooLate { last: deadline, now: deadline + 1 };
+    assert_eq!(world.answer(id, CELL), Err(late));
+    // Whoever settles, the disputer is the reporter.
+    let event = world.settlement.settle(world.now, id, RIVAL).unwrap();
+    let slash = Slash { reporter: STRANGER, rewarded: 500, burned: 501 };
+    assert_eq!(event, Event::Rejected(id, Reason::Unanswered(CELL), slash));
+    assert_eq!(world.credit(STRANGER), 500 + RULES.dispute_bond);
+    assert_eq!((world.credit(RIVAL), world.credit(MINER)), (0, 0));
+}
+
+#[test]
+fn rejection_gives_every_open_dispute_its_bond_back() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    let (late, answered) = (Cell::Quantize { leaf: 1 }, Cell::Quantize { leaf: 2 });
+    world.settlement.dispute(world.now, id, RIVAL, answered, RULES.dispute_bond).unwrap();
+    world.answer(id, answered).unwrap();
+    world.dispute(id, CELL).unwrap();
+    world.settlement.dispute(world.now, id, RIVAL, late, RULES.dispute_bond).unwrap();
+    world.now += 3 * RULES.answer_window;
+    let event = world.settlement.settle(world.now, id, MINER).unwrap();
+    assert!(matches!(event, Event::Rejected(_, Reason::Unanswered(CELL), Slash { reporter: STRANGER, .. })));
+    assert_eq!(world.credit(STRANGER), 500 + RULES.dispute_bond);
+    assert_eq!((world.credit(RIVAL), world.credit(MINER)), (RULES.dispute_bond, RULES.dispute_bond));
+}
+
+#[test]
+fn dispute_holds_a_round_open_until_its_very_cell_is_proven() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    world.approve(id, &[0, 1, 2, 3]);
+    world.now = world.candidate(id).deadline;
+    world.dispute(id, CELL).unwrap();
+    assert_eq!(world.settle_after_window(id), Event::Disputed(id));
+    let first = world.now + RULES.answer_window;
+    let early = SettleError::TooEarly { first, now: world.now };
+    assert_eq!(world.settlement.settle(world.now, id, STRANGER), Err(early));
+    for other in [Cell::Update { step: 1, leaf: 3 }, Cell::Update { step: 2, leaf: 2 }, Cell::Quantize { leaf: 2 }] {
+        let proof = world.settlement.answer_statement(id, other).unwrap().digest();
+        let refused = Err(SettleError::Proof { part: 0 });
+        assert_eq!(world.settlement.answer(world.now, id, CELL, &proof), refused);
+        assert_eq!(world.settlement.answer(world.now, id, other, &proof), Err(SettleError::NotDisputed(other)));
+    }
+    let sampled = world.proofs(id);
+    assert_eq!(world.settlement.answer(world.now, id, CELL, &sampled[0]), Err(SettleError::Proof { part: 0 }));
+    assert_eq!(world.answer(id, CELL), Ok(Event::DisputeAnswered(id, CELL)));
+    assert_eq!(world.answer(id, CELL), Err(SettleError::NotDisputed(CELL)));
+    assert!(matches!(world.settle_after_window(id), Event::Finalized(..)));
+    assert_eq!(world.credit(MINER), RULES.bond + RULES.dispute_bond);
+}
+
+#[test]
+fn cell_is_disputed_once_with_its_bond_and_inside_the_round() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    for bond in [0, RULES.dispute_bond - 1, RULES.dispute_bond + 1] {
+        let error = SettleError::Bond { expected: RULES.dispute_bond, got: bond };
+        assert_eq!(world.settlement.dispute(world.now, id, STRANGER, CELL, bond), Err(error));
+    }
+    let outside = [
+        Cell::Update { step: STEPS, leaf: 0 },
+        Cell::Update { step: 0, leaf: LEAVES },
+        Cell::Quantize { leaf: LEAVES },
+        Cell::Quantize { leaf: u32::MAX },
+    ];
+    for cell in outside {
+        assert_eq!(world.dispute(id, cell), Err(SettleError::NoSuchCell(cell)));
+        assert_eq!(world.vote(id, 0, Sign::Negative(cell), 900), Err(SettleError::NoSuchCell(cell)));
+    }
+    world.dispute(id, CELL).unwrap();
+    assert_eq!(world.dispute(id, CELL), Err(SettleError::DuplicateDispute(CELL)));
+    world.answer(id, CELL).unwrap();
+    assert_eq!(world.dispute(id, CELL), Err(SettleError::DuplicateDispute(CELL)));
+}
+
+#[test]
+fn disputes_of_every_cell_at_once_leave_time_to_answer_each() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    world.approve(id, &[0, 1, 2, 3]);
+    let cells: Vec<Cell> = (0..STEPS * LEAVES).map(|i| Cell::Update { step: i / LEAVES, leaf: i % LEAVES }).collect();
+    for &cell in &cells {
+        world.dispute(id, cell).unwrap();
+    }
+    for &cell in &cells {
+        world.now += RULES.answer_window;
+        world.answer(id, cell).unwrap();
+    }
+    assert!(matches!(world.settle_after_window(id), Event::Finalized(..)));
+    assert_eq!(world.credit(MINER), RULES.bond + u128::from(STEPS * LEAVES) * RULES.dispute_bond);
+}
+
+#[test]
+fn two_signatures_about_one_candidate_burn_the_stake_and_the_vote() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    world.approve(id, &[0, 1, 2]);
+    let attester = world.keys[0].address();
+    world.settlement.exit(world.now, attester).unwrap();
+    world.settlement.stake(world.now, attester, 5).unwrap();
+    let (first, second) = (world.signed(id, 0, Sign::Positive, 900), world.signed(id, 0, Sign::Positive, 901));
+    let slash = Slash { reporter: STRANGER, rewarded: 202, burned: 203 };
+    let event = world.settlement.report_equivocation(world.now, STRANGER, id, [&first, &second]);
+    assert_eq!(event, Ok(Event::AttesterSlashed(attester, slash)));
+    let again = world.settlement.report_equivocation(world.now, STRANGER, id, [&first, &second]);
+    assert_eq!(again, Err(SettleError::Nothing("stake")));
+    assert_eq!(world.vote(id, 0, Sign::Positive, 900), Err(SettleError::DuplicateVote));
+    assert_eq!(world.candidate(id).tally().positive, STAKES[1] + STAKES[2]);
+}
+
+#[test]
+fn equivocation_needs_two_valid_contradictory_signatures() {
+    let mut world = World::new();
+    let (id, other) = (world.commit(MINER, 1), world.commit(MINER, 2));
+    world.seed(id);
+    world.seed(other);
+    assert_eq!(world.candidate(id).beacon, world.candidate(other).beacon);
+    let positive = world.signed(id, 0, Sign::Positive, 900);
+    let by_another = world.signed(id, 1, Sign::Positive, 901);
+    let of_another = world.signed(other, 0, Sign::Positive, 900);
+    let mut forged = world.signed(id, 0, Sign::Positive, 900);
+    forged.attestation.loss_after = 901;
+    let now = world.now;
+    let mut report = |pair| world.settlement.report_equivocation(now, STRANGER, id, pair);
+    assert_eq!(report([&positive, &positive]), Err(SettleError::NotEquivocation));
+    assert_eq!(report([&positive, &by_another]), Err(SettleError::NotEquivocation));
+    assert_eq!(report([&positive, &of_another]), Err(SettleError::OtherCandidate));
+    assert!(signer_error(report([&positive, &forged]).unwrap_err()));
+    assert!(signer_error(report([&forged, &positive]).unwrap_err()));
+}
+
+#[test]
+fn commitment_that_does_not_continue_the_task_is_refused() {
+    let mut world = World::new();
+    let right = commitment(world.settlement.head(), 1);
+    let wrong: [(&str, fn(&mut Commitment)); 7] = [
+        ("parent root", |c| c.parent_root = 3.into()),
+        ("spec hash", |c| c.spec_hash = [0; 32]),
+        ("data root", |c| c.data_root = 3.into()),
+        ("steps", |c| c.steps += 1),
+        ("quantized exponents", |c| c.quantized_exponents.push(1)),
+        ("quantized exponents", |c| c.quantized_exponents[0] = 0),
+        ("quantized exponents", |c| c.quantized_exponents[1] = 25),
+    ];
+    for (field, change) in wrong {
+        let mut commitment = right.clone();
+        change(&mut commitment);
+        let refused = world.settlement.commit(2, MINER, commitment, RULES.bond);
+        assert_eq!(refused, Err(SettleError::Commitment { field }));
+    }
+    let bond = SettleError::Bond { expected: RULES.bond, got: RULES.bond - 1 };
+    assert_eq!(world.settlement.commit(2, MINER, right.clone(), RULES.bond - 1), Err(bond));
+    world.commit(MINER, 1);
+    let again = world.settlement.commit(2, MINER, right, RULES.bond);
+    assert_eq!(again, Err(SettleError::DuplicateCandidate));
+}
+
+#[test]
+fn time_does_not_go_back_and_its_end_is_no_overflow() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    let last = world.now;
+    let error = SettleError::Time { last, now: last - 1 };
+    assert_eq!(world.settlement.stake(last - 1, STRANGER, 1), Err(error));
+    world.now = u64::MAX;
+    world.settlement.stake(u64::MAX, STRANGER, 1).unwrap();
+    world.settlement.exit(u64::MAX, STRANGER).unwrap();
+    world.commit(MINER, 2);
+    assert!(matches!(world.settle_after_window(id), Event::Lapsed(..)));
+}
+
+#[test]
+fn amounts_beyond_the_balance_limit_are_refused() {
+    let mut world = World::new();
+    let left = BALANCE_MAX - world.settlement.bank().balance;
+    let error = |got| Err(SettleError::TooMuch { most: left, got });
+    assert_eq!(world.settlement.fund(left + 1), error(left + 1));
+    assert_eq!(world.settlement.stake(2, STRANGER, u128::MAX), error(u128::MAX));
+    world.settlement.fund(left).unwrap();
+    assert_eq!(world.settlement.stake(2, STRANGER, 0), Err(SettleError::Nothing("stake")));
+}
+
+#[test]
+fn unsound_rules_and_models_open_no_task() {
+    let open = |rules| Settlement::new(task(rules), Arc::new(DigestVerifier)).map(|_| ());
+    assert_eq!(open(RULES), Ok(()));
+    let unsound = [
+        Rules { seed_delay: 0, ..RULES },
+        Rules { seed_window: 0, ..RULES },
+        Rules { prove_window: 0, ..RULES },
+        Rules { attest_window: 0, ..RULES },
+        Rules { answer_window: 0, ..RULES },
+        Rules { exit_delay: RULES.exit_delay - 1, ..RULES },
+        Rules { fee: RULES.bond, ..RULES },
+        Rules { dispute_bond: 0, ..RULES },
+        Rules { samples: 0, ..RULES },
+        Rules { evaluated: 0, ..RULES },
+    ];
+    unsound.into_iter().for_each(|rules| assert!(matches!(open(rules), Err(SettleError::Rules(_))), "{rules:?}"));
+    let mut small = task(RULES);
+    small.tree_depth = 2;
+    assert!(matches!(Settlement::new(small, Arc::new(DigestVerifier)), Err(SettleError::Layout(_))));
+    let mut empty = task(RULES);
+    empty.spec.steps = 0;
+    assert!(matches!(Settlement::new(empty, Arc::new(DigestVerifier)), Err(SettleError::Spec(_))));
+}
+
+#[test]
+fn unknown_candidate_is_refused_by_every_call() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    let signed = world.signed(id, 0, Sign::Positive, 900);
+    let (unknown, now, s) = ([0; 32], world.now, &mut world.settlement);
+    let calls = [
+        s.draw_seed(now, unknown, Beacon { block: 0, value: [0; 32] }),
+        s.prove(now, unknown, &[]),
+        s.attest(now, unknown, &signed),
+        s.dispute(now, unknown, STRANGER, CELL, RULES.dispute_bond),
+        s.answer(now, unknown, CELL, &[]),
+        s.report_equivocation(now, STRANGER, unknown, [&signed, &signed]),
+        s.settle(now, unknown, STRANGER),
+    ];
+    calls.into_iter().for_each(|call| assert_eq!(call, Err(SettleError::UnknownCandidate)));
+    let unknown_attester = AttesterKey::from_secret(&[9; 32]).unwrap().address();
+    assert_eq!(s.exit(now, unknown_attester), Err(SettleError::Nothing("active stake")));
+}

@@ -96,13 +96,17 @@ fn every_corruption_of_a_prepared_file_is_refused_for_its_reason() {
         ("infinity", edit(second, &[0; 64]), |cause| matches!(cause, Cause::Infinity { field: "g", index: 1 })),
         ("x + q", edit(second, &[255; 32]), |cause| matches!(cause, Cause::Coordinate { field: "g", index: 1 })),
         ("y + q", edit(second + 32, &[255; 32]), |cause| matches!(cause, Cause::Coordinate { field: "g", index: 1 })),
-        ("lagrange", edit(lagrange, &[0; 32]), |cause| matches!(cause, Cause::OffCurve { field: "g_lagrange", index: 0 })),
+        ("lagrange", edit(lagrange, &[0; 32]), |cause| {
+            matches!(cause, Cause::OffCurve { field: "g_lagrange", index: 0 })
+        }),
         ("generator", copy(second, POINTS, 64), |cause| matches!(cause, Cause::Generator { field: "g" })),
         ("generator 2", copy(s_g2, g2, 128), |cause| matches!(cause, Cause::Generator { field: "g2" })),
         ("s_g2 off curve", edit(s_g2, &[0; 32]), |cause| matches!(cause, Cause::OffCurve { field: "s_g2", .. })),
         ("s_g2 infinity", edit(s_g2, &[0; 128]), |cause| matches!(cause, Cause::Infinity { field: "s_g2", .. })),
         ("s_g2 + q", edit(s_g2 + 96, &[255; 32]), |cause| matches!(cause, Cause::Coordinate { field: "s_g2", .. })),
-        ("s_g2 subgroup", edit(s_g2, &raw_g2(outside())), |cause| matches!(cause, Cause::OutsideSubgroup { field: "s_g2", .. })),
+        ("s_g2 subgroup", edit(s_g2, &raw_g2(outside())), |cause| {
+            matches!(cause, Cause::OutsideSubgroup { field: "s_g2", .. })
+        }),
     ];
     for (name, change, expected) in cases {
         let mut bytes = honest.clone();
@@ -112,7 +116,9 @@ fn every_corruption_of_a_prepared_file_is_refused_for_its_reason() {
     let checksum = |cause: &Cause| matches!(cause, Cause::Checksum { .. });
     refused("checksum", decode(&with(&honest, length - 1, |byte| byte ^ 1)), checksum);
     refused("source", decode(&with(&honest, 20, |byte| byte ^ 1)), checksum);
-    refused("extended", decode(&[honest.clone(), vec![0]].concat()), |cause| matches!(cause, Cause::Length { field: "file", .. }));
+    refused("extended", decode(&[honest.clone(), vec![0]].concat()), |cause| {
+        matches!(cause, Cause::Length { field: "file", .. })
+    });
     for end in 0..length {
         refused("truncated", decode(&honest[..end]), |cause| matches!(cause, Cause::Length { .. }));
     }
@@ -159,10 +165,16 @@ fn every_corruption_of_a_ptau_file_is_refused_for_its_reason() {
         ("magic", edit(0, b"zkey"), |cause| matches!(cause, Cause::Magic { .. })),
         ("version", edit(4, &[2]), |cause| matches!(cause, Cause::Number { field: "version", .. })),
         ("2 sections", edit(8, &[2]), |cause| matches!(cause, Cause::Range { field: "section count", .. })),
-        ("no content for a section", edit(8, &[5]), |cause| matches!(cause, Cause::Length { field: "section type", .. })),
+        ("no content for a section", edit(8, &[5]), |cause| {
+            matches!(cause, Cause::Length { field: "section type", .. })
+        }),
         ("4 G sections", edit(8, &[255; 4]), |cause| matches!(cause, Cause::Length { field: "section type", .. })),
-        ("section order", edit(12, &[2]), |cause| matches!(cause, Cause::Number { field: "section type", expected: 1, got: 2 })),
-        ("length 1", edit(16, &[45]), |cause| matches!(cause, Cause::Length { field: "section 1", expected: 44, got: 45 })),
+        ("section order", edit(12, &[2]), |cause| {
+            matches!(cause, Cause::Number { field: "section type", expected: 1, got: 2 })
+        }),
+        ("length 1", edit(16, &[45]), |cause| {
+            matches!(cause, Cause::Length { field: "section 1", expected: 44, got: 45 })
+        }),
         ("coordinates", edit(24, &[48]), |cause| matches!(cause, Cause::Number { field: "coordinate size", .. })),
         ("prime", edit(28, &[0]), |cause| matches!(cause, Cause::Prime { .. })),
         ("power 0", edit(60, &[0]), |cause| matches!(cause, Cause::Range { field: "power", .. })),
@@ -170,9 +182,13 @@ fn every_corruption_of_a_ptau_file_is_refused_for_its_reason() {
         ("smaller power", edit(60, &[3]), |cause| matches!(cause, Cause::Range { field: "k", most: 3, got: 4, .. })),
         ("larger power", edit(60, &[28]), |cause| matches!(cause, Cause::Length { field: "section 2", .. })),
         ("length 2", edit(72, &[255; 8]), |cause| matches!(cause, Cause::Length { field: "section 2", .. })),
-        ("length 3", edit(section_3(power) - 8, &[255; 8]), |cause| matches!(cause, Cause::Length { field: "section 3", .. })),
+        ("length 3", edit(section_3(power) - 8, &[255; 8]), |cause| {
+            matches!(cause, Cause::Length { field: "section 3", .. })
+        }),
         ("length 7", edit(last + 4, &[255; 8]), |cause| matches!(cause, Cause::Length { field: "section", .. })),
-        ("short 7", edit(last + 4, &[4]), |cause| matches!(cause, Cause::Length { field: "after the end", expected: 0, got: 1 })),
+        ("short 7", edit(last + 4, &[4]), |cause| {
+            matches!(cause, Cause::Length { field: "after the end", expected: 0, got: 1 })
+        }),
         ("off curve", edit(second, &[0; 32]), |cause| matches!(cause, Cause::OffCurve { index: 1, .. })),
         ("infinity", edit(second, &[0; 64]), |cause| matches!(cause, Cause::Infinity { index: 1, .. })),
         ("x + q", edit(second, &[255; 32]), |cause| matches!(cause, Cause::Coordinate { index: 1, .. })),
@@ -180,8 +196,12 @@ fn every_corruption_of_a_ptau_file_is_refused_for_its_reason() {
         ("generator 2", copy(s_g2, s_g2 - 128, 128), |cause| matches!(cause, Cause::Generator { field: "section 3" })),
         ("swapped point", copy(SECTION_2, second + 64, 64), |cause| matches!(cause, Cause::Powers)),
         ("wrong s_g2", copy(s_g2 - 128, s_g2, 128), |cause| matches!(cause, Cause::Powers)),
-        ("s_g2 off curve", edit(s_g2, &[0; 32]), |cause| matches!(cause, Cause::OffCurve { field: "section 3", index: 1 })),
-        ("s_g2 subgroup", edit(s_g2, &raw_g2(outside())), |cause| matches!(cause, Cause::OutsideSubgroup { index: 1, .. })),
+        ("s_g2 off curve", edit(s_g2, &[0; 32]), |cause| {
+            matches!(cause, Cause::OffCurve { field: "section 3", index: 1 })
+        }),
+        ("s_g2 subgroup", edit(s_g2, &raw_g2(outside())), |cause| {
+            matches!(cause, Cause::OutsideSubgroup { index: 1, .. })
+        }),
     ];
     for (name, change, expected) in cases {
         let mut bytes = honest.clone();
@@ -192,7 +212,9 @@ fn every_corruption_of_a_ptau_file_is_refused_for_its_reason() {
         refused("truncated", import_ptau(&honest[..end], power), |cause| matches!(cause, Cause::Length { .. }));
     }
     let longer = [honest.clone(), vec![0]].concat();
-    refused("extended", import_ptau(&longer, power), |cause| matches!(cause, Cause::Length { field: "after the end", .. }));
+    refused("extended", import_ptau(&longer, power), |cause| {
+        matches!(cause, Cause::Length { field: "after the end", .. })
+    });
     for k in [0, power + 1, 29, u32::MAX] {
         refused("k", import_ptau(&honest, k), |cause| matches!(cause, Cause::Range { field: "k", .. }));
     }
@@ -217,7 +239,9 @@ fn every_corruption_of_compressed_points_is_refused_for_its_reason() {
         ("flags 0b00", edit(0, &[0]), |cause| matches!(cause, Cause::Flags { field: "G2", index: 0, got: 0 })),
         ("infinity", edit(0, &[0b0100_0000]), |cause| matches!(cause, Cause::Infinity { field: "G2", index: 0 })),
         ("x + q", edit(32, &[255; 32]), |cause| matches!(cause, Cause::Coordinate { field: "G2", index: 0 })),
-        ("subgroup", edit(0, &compress_g2(outside())), |cause| matches!(cause, Cause::OutsideSubgroup { field: "G2", .. })),
+        ("subgroup", edit(0, &compress_g2(outside())), |cause| {
+            matches!(cause, Cause::OutsideSubgroup { field: "G2", .. })
+        }),
     ];
     for (name, change, expected) in cases {
         let mut bytes = g2.clone();
@@ -240,7 +264,8 @@ fn compressed_points_of_another_secret_or_sign_fail_the_pairing() {
     let mut negated = g1.clone();
     negated[64] ^= 0b0100_0000;
     let (g1, negated) = (folder.write("g1", &g1), folder.write("negated", &negated));
-    let (g2, other) = (folder.write("g2", &compressed_g2(secret())), folder.write("other", &compressed_g2(Fr::from(3))));
+    let (g2, other) =
+        (folder.write("g2", &compressed_g2(secret())), folder.write("other", &compressed_g2(Fr::from(3))));
     for (g1, g2) in [(&g1, &other), (&negated, &g2)] {
         let error = points::import(g1, g2, 4, None).expect_err("not powers of one secret");
         assert!(matches!(error.cause, Cause::Powers), "{error}");
@@ -261,7 +286,8 @@ fn a_file_with_another_digest_is_refused() {
 #[test]
 fn the_public_secret_is_refused_as_a_ceremony() {
     let public = Fr::random(ChaCha20Rng::from_seed(Keccak256::digest(b"pogo/srs/development/v1").into()));
-    let origin = |cause: &Cause| matches!(cause, Cause::Origin { claimed: Origin::Ceremony, found: Origin::Development });
+    let origin =
+        |cause: &Cause| matches!(cause, Cause::Origin { claimed: Origin::Ceremony, found: Origin::Development });
     refused("ptau", import_ptau(&ptau_bytes(public, 4), 4), origin);
     let mut bytes = prepared(&Srs::development(4));
     bytes[12] = 2;
@@ -277,7 +303,7 @@ fn a_real_ceremony_imports() {
     let path = |name| PathBuf::from(std::env::var_os(name).unwrap_or_else(|| panic!("{name} is not set")));
     let srs = points::import(&path("POGO_SRS_G1"), &path("POGO_SRS_G2"), 15, None).expect("a true ceremony");
     srs.check().expect("powers of one secret, with their Lagrange points");
-    println!("id {}, {:?}", hex(&srs.id()), srs.source);
+    println!("id {}, G1 {}, G2 {}", hex(&srs.id()), hex(&srs.source.g1), hex(&srs.source.g2));
     let folder = Folder::new();
     let out = std::env::var_os("POGO_SRS_OUT").map_or_else(|| folder.path("prepared.srs"), PathBuf::from);
     srs.save(&out).expect("writable");
@@ -312,14 +338,17 @@ proptest! {
 }
 
 /// A name, a change, and whether a cause is the one that should follow.
-type Case = (&'static str, Box<dyn Fn(&mut [u8])>, fn(&Cause) -> bool);
+type Case = (&'static str, Change, fn(&Cause) -> bool);
 
-fn edit(at: usize, new: &[u8]) -> Box<dyn Fn(&mut [u8])> {
+/// A change of a file.
+type Change = Box<dyn Fn(&mut [u8])>;
+
+fn edit(at: usize, new: &[u8]) -> Change {
     let new = new.to_vec();
     Box::new(move |bytes| bytes[at..at + new.len()].copy_from_slice(&new))
 }
 
-fn copy(from: usize, to: usize, length: usize) -> Box<dyn Fn(&mut [u8])> {
+fn copy(from: usize, to: usize, length: usize) -> Change {
     Box::new(move |bytes| bytes.copy_within(from..from + length, to))
 }
 

@@ -63,7 +63,8 @@ pub fn decode(from: impl Read, length: u64) -> Result<Srs, Cause> {
     let source = Source { g1: reader.bytes("source")?, g2: reader.bytes("source")? };
     let count = 1 << k;
     let g = reader.items("g", count, G1_BYTES, |bytes, at| reader::raw_g1("g", bytes, at))?;
-    let g_lagrange = reader.items("g_lagrange", count, G1_BYTES, |bytes, at| reader::raw_g1("g_lagrange", bytes, at))?;
+    let g_lagrange =
+        reader.items("g_lagrange", count, G1_BYTES, |bytes, at| reader::raw_g1("g_lagrange", bytes, at))?;
     let g2 = reader::raw_g2("g2", &reader.bytes::<G2_BYTES>("g2")?, 0)?;
     let s_g2 = reader::raw_g2("s_g2", &reader.bytes::<G2_BYTES>("s_g2")?, 0)?;
     let expected = reader.digest();

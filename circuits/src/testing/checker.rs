@@ -67,7 +67,9 @@ impl Checker {
     /// All constraints that a circuit with this grid has.
     pub fn constraints(&self, grid: &Grid) -> BTreeSet<Constraint> {
         let mut constraints: BTreeSet<_> = self.gates.iter().map(|(name, _)| name.clone()).collect();
-        constraints.extend((0..grid.rows()).map(|row| range(grid, row)).filter(|&range| range != RANGES[0]).map(Constraint::Lookup));
+        constraints.extend(
+            (0..grid.rows()).map(|row| range(grid, row)).filter(|&range| range != RANGES[0]).map(Constraint::Lookup),
+        );
         let names = Names::new(grid);
         constraints.extend(grid.copies.iter().map(|&(cell, of)| names.copy(cell, of)));
         constraints.extend(grid.publics.iter().map(|&(_, row)| Constraint::Public(row)));
@@ -76,31 +78,56 @@ impl Checker {
 
     /// All constraints that `grid` breaks when the public inputs are `instances`.
     pub fn broken(&self, grid: &Grid, instances: &[Fr]) -> BTreeSet<Constraint> {
-        let rows = grid.rows() + 1;
-        let gates = self.gates.iter().filter(|(_, gate)| (0..rows).any(|row| evaluate(gate, grid, row) != Fr::ZERO));
-        let mut broken: BTreeSet<_> = gates.map(|(name, _)| name.clone()).collect();
-        self.check_lookup(grid, rows, &mut broken);
+        let mut broken = self.unequal(grid, instances);
+        broken.extend(self.missing(grid).map(|row| Constraint::Lookup(range(grid, row))));
+        broken.extend(self.nonzero(grid).cloned());
+        broken
+    }
+
+    /// Whether `grid` breaks a constraint that is not `excepted`; stops at the first.
+    pub fn refuses(&self, grid: &Grid, instances: &[Fr], excepted: impl Fn(&Constraint) -> bool) -> bool {
+        self.unequal(grid, instances).iter().any(|constraint| !excepted(constraint))
+            || self.missing(grid).any(|row| !excepted(&Constraint::Lookup(range(grid, row))))
+            || self.nonzero(grid).any(|constraint| !excepted(constraint))
+    }
+
+    /// Copies of unequal cells.
+    fn unequal(&self, grid: &Grid, instances: &[Fr]) -> BTreeSet<Constraint> {
+        let publics = grid.publics.iter().filter(|&&(cell, row)| grid.value(cell) != instances[row]);
+        let mut broken: BTreeSet<_> = publics.map(|&(_, row)| Constraint::Public(row)).collect();
         let unequal = |&&(left, right): &&(Cell, Cell)| grid.value(left) != grid.value(right);
         if grid.copies.iter().any(|copy| unequal(&copy)) {
             let names = Names::new(grid);
             broken.extend(grid.copies.iter().filter(unequal).map(|&(cell, of)| names.copy(cell, of)));
         }
-        let publics = grid.publics.iter().filter(|&&(cell, row)| grid.value(cell) != instances[row]);
-        broken.extend(publics.map(|&(_, row)| Constraint::Public(row)));
         broken
     }
 
-    fn check_lookup(&self, grid: &Grid, rows: usize, broken: &mut BTreeSet<Constraint>) {
-        for lookup in self.system.lookups() {
-            let values = |expressions: &[Expression<Fr>], row| -> [[u8; 32]; 2] {
+    /// Rows whose digit is not in the table.
+    fn missing<'a>(&'a self, grid: &'a Grid) -> impl Iterator<Item = usize> + 'a {
+        let rows = grid.rows() + 1;
+        self.system.lookups().iter().flat_map(move |lookup| {
+            let values = move |expressions: &[Expression<Fr>], row| -> [[u8; 32]; 2] {
                 let [range, value] = expressions else { panic!("a lookup of range and value") };
                 [range, value].map(|e| evaluate(e, grid, row).to_repr().into())
             };
             let table: HashSet<_> = (0..rows).map(|row| values(lookup.table_expressions(), row)).collect();
-            let missing = (0..rows).filter(|&row| !table.contains(&values(lookup.input_expressions(), row)));
-            broken.extend(missing.map(|row| Constraint::Lookup(range(grid, row))));
-        }
+            (0..rows).filter(move |&row| !table.contains(&values(lookup.input_expressions(), row)))
+        })
     }
+
+    /// Gate constraints that are not zero on all rows.
+    fn nonzero<'a>(&'a self, grid: &'a Grid) -> impl Iterator<Item = &'a Constraint> {
+        let rows = grid.rows() + 1;
+        let broken = move |gate| (0..rows).any(|row| evaluate(gate, grid, row) != Fr::ZERO);
+        self.gates.iter().filter(move |(_, gate)| broken(gate)).map(|(name, _)| name)
+    }
+}
+
+/// The copy constraint of each cell that is a copy.
+pub fn copies(grid: &Grid) -> BTreeMap<Cell, Constraint> {
+    let names = Names::new(grid);
+    grid.copies.iter().map(|&(cell, of)| (cell, names.copy(cell, of))).collect()
 }
 
 /// A finished grid as a circuit, so that Halo2 sees altered ones.

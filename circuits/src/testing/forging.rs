@@ -7,10 +7,8 @@
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
-use pogo_protocol::leaf::tag;
 use pogo_protocol::merkle::{Tree, hash_pairs};
 use pogo_protocol::opening::{Openings, RecordOpening};
-use pogo_protocol::poseidon;
 
 use super::reading::{ark, number};
 use crate::grid::{Advice, Assignment, Cell, Grid, Origin, field};
@@ -63,17 +61,21 @@ impl Forgery {
         self.change(at, value - self.grid.value(self.grid.assignments[at].cell));
     }
 
-    /// Sets the three limbs of the `nth` number called `name` so that it is `value`.
-    pub fn number(&mut self, origin: Origin, name: &'static str, nth: usize, value: i128) {
-        let limbs = [value >> 22, value >> 11 & 0x7FF, value & 0x7FF];
-        for (i, limb) in limbs.into_iter().enumerate() {
-            self.set((origin, name, Advice::Digit), 3 * nth + i, field(limb));
-        }
+    /// Adds to the `nth` of the computed numbers called `name`, and sets its three limbs.
+    pub fn add_number(&mut self, name: &'static str, nth: usize, change: i128) {
+        let row = self.grid.assignments[self.find((Origin::Derived, name, Advice::Digit), 3 * nth + 2)].cell.row;
+        let number = self.grid.integer(Cell { column: Advice::Value, row });
+        self.set_number(name, nth, number + change);
     }
 
-    /// Value of the `nth` assignment at a place.
-    pub fn value(&self, place: Place, nth: usize) -> i128 {
-        self.grid.integer(self.grid.assignments[self.find(place, nth)].cell)
+    /// Sets the three limbs of the `nth` of the computed numbers called `name`.
+    pub fn set_number(&mut self, name: &'static str, nth: usize, value: i128) {
+        let limbs = [value >> 22, value >> 11 & 0x7FF, value & 0x7FF];
+        for (i, limb) in limbs.into_iter().enumerate() {
+            let at = self.find((Origin::Derived, name, Advice::Digit), 3 * nth + i);
+            self.changes.push((at, field(limb) - self.grid.value(self.grid.assignments[at].cell)));
+        }
+        self.rebuild();
     }
 
     /// Number of the `nth` assignment at a place.
@@ -89,7 +91,7 @@ impl Forgery {
     /// Rebuilds the tree of records and the public roots over what the grid holds, until nothing
     /// changes any more. Path bits that are no bits leave all as it is.
     pub fn commit(&mut self) {
-        for _ in 0..4 {
+        for _ in 0..6 {
             if !self.commit_once().unwrap_or(false) {
                 return;
             }
@@ -123,10 +125,8 @@ impl Forgery {
             records[record.index] = record.hash;
         }
         let records = Tree::new(steps_depth, records, hash_pairs);
-        let count = ark(walk.named("record count"));
-        let steps = poseidon::hash(tag::STEPS_ROOT.into(), records.root(), count);
         let roots = &mut self.claim.roots;
-        let mut moved = shift(&mut roots.steps, steps, walk.named("steps root"));
+        let mut moved = shift(&mut roots.steps, opened[0].root, walk.named("steps root"));
         moved |= shift(&mut roots.state, state?, walk.named("state root"));
         moved |= shift(&mut roots.quantized, quantized?, walk.named("quantized root"));
         let Openings { first, last, updates, .. } = &mut self.openings;
@@ -150,6 +150,7 @@ fn shift(source: &mut ark_bn254::Fr, want: ark_bn254::Fr, have: Fr) -> bool {
 /// A record as a grid opens it.
 struct Opened {
     hash: ark_bn254::Fr,
+    root: ark_bn254::Fr,
     index: usize,
     siblings: Vec<Fr>,
 }
@@ -174,10 +175,10 @@ impl<'a> Walk<'a> {
     /// A pair, a record, its path and the steps root.
     fn record(&mut self, depth: usize) -> Option<Opened> {
         let hash = ark(self.digests.nth(1)?);
-        self.digests.nth(depth)?;
+        let root = ark(self.digests.nth(depth)?);
         let bits: Vec<_> = self.bits.by_ref().take(depth).map(|bit| number(bit).filter(|&bit| bit < 2)).collect();
         let index = bits.into_iter().rev().try_fold(0, |index, bit| Some(2 * index + bit? as usize))?;
-        Some(Opened { hash, index, siblings: self.siblings.by_ref().take(depth).collect() })
+        Some(Opened { hash, root, index, siblings: self.siblings.by_ref().take(depth).collect() })
     }
 
     /// Hashes up to a leaf, its path and the root with the layout.

@@ -51,7 +51,8 @@ pub fn round(shape: &Shape, seed: u64) -> (Claim, Openings) {
     let round = TestRound::new(shape, 3, seed);
     let (steps, leaves) = (round.rates.len(), round.layout.leaf_count());
     let from = seed as usize;
-    let updates: Vec<_> = (0..shape.updates).map(|i| ((from + i) % steps, (from / steps + i / steps + i) % leaves)).collect();
+    let updates: Vec<_> =
+        (0..shape.updates).map(|i| ((from + i) % steps, (from / steps + i / steps + i) % leaves)).collect();
     let quantizes: Vec<_> = (0..shape.quantizes).map(|i| (from + i) % leaves).collect();
     round.open(&updates, &quantizes)
 }
@@ -128,7 +129,8 @@ impl TestRound {
         let weights = &self.states[self.rates.len()].weights;
         let tensors = self.layout.place(self.layout.leaf_count() - 1).tensor + 1;
         let largest = |weights: &[[i32; LEAF]]| weights.iter().flatten().map(|w| w.unsigned_abs()).max().unwrap_or(0);
-        let exponents = (0..tensors).map(|tensor| fixed::block_exponent(largest(&weights[self.layout.leaves_of(tensor)])));
+        let exponents =
+            (0..tensors).map(|tensor| fixed::block_exponent(largest(&weights[self.layout.leaves_of(tensor)])));
         let exponents: Vec<u32> = exponents.collect();
         self.half_steps = exponents.iter().map(|exponent| 1 << (exponent - 1)).collect();
         let leaves = weights.iter().enumerate();
@@ -192,15 +194,19 @@ impl Trees {
     fn new(round: &TestRound) -> Self {
         let layout = &round.layout;
         let states: Vec<Tree> = round.states.iter().map(|state| state_tree(layout, state)).collect();
-        let codes = |codes: &Vec<[i8; LEAF]>| tree(layout, codes.iter().map(|codes| leaf::update_leaf(codes).expect("legal codes")));
+        let codes = |codes: &Vec<[i8; LEAF]>| {
+            tree(layout, codes.iter().map(|codes| leaf::update_leaf(codes).expect("legal codes")))
+        };
         let updates: Vec<Tree> = round.codes.iter().map(codes).collect();
-        let quantized = round.quantized.iter().map(|(codes, scales)| leaf::quantized_leaf(codes, *scales).expect("legal codes"));
+        let quantized =
+            round.quantized.iter().map(|(codes, scales)| leaf::quantized_leaf(codes, *scales).expect("legal codes"));
         let quantized = tree(layout, quantized);
         let state_roots: Vec<_> = states.iter().map(|tree| layout.root(tag::STATE_ROOT, tree.root())).collect();
         let mut update_roots = vec![ark_bn254::Fr::from(0u64)];
         update_roots.extend(updates.iter().map(|tree| layout.root(tag::UPDATE_ROOT, tree.root())));
         let records = state_roots.iter().zip(&update_roots).zip(&round.rests);
-        let records = records.map(|((&state, &update), &rest)| poseidon::hash(tag::RECORD.into(), pair(state, update), rest));
+        let records =
+            records.map(|((&state, &update), &rest)| poseidon::hash(tag::RECORD.into(), pair(state, update), rest));
         let records = Tree::new(round.shape.steps_depth, records.collect(), hash_pairs);
         Self { states, updates, quantized, state_roots, update_roots, rests: round.rests.clone(), records }
     }

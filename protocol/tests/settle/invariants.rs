@@ -430,12 +430,12 @@ impl<'a> Observer<'a> {
         let (now, candidate) = (self.world.now, self.world.candidate(id).clone());
         let in_time = now <= candidate.deadline;
         match candidate.status {
-            Status::Committed if in_time && b % 8 > 0 => {
+            Status::Committed if in_time && !b.is_multiple_of(8) => {
                 let block = candidate.beacon_block;
                 self.world.now = now.max(block + 1);
                 self.call(0, |s, now| s.draw_seed(now, id, Beacon { block, value: [c; 32] }));
             }
-            Status::Seeded if in_time && b % 8 > 0 => {
+            Status::Seeded if in_time && !b.is_multiple_of(8) => {
                 let proofs = self.world.proofs(id);
                 let proofs: Vec<&[u8]> = proofs.iter().map(<[u8; 32]>::as_slice).collect();
                 self.call(0, |s, now| s.prove(now, id, &proofs));
@@ -447,7 +447,7 @@ impl<'a> Observer<'a> {
                 self.dispute(id, c);
             }
             Status::Proven if in_time && b % 8 == 1 => self.answer_first(id),
-            Status::Disputed if b % 4 > 0 => {
+            Status::Disputed if !b.is_multiple_of(4) => {
                 self.answer_first(id);
                 self.call(0, |s, now| s.settle(now, id, STRANGER));
             }

@@ -239,6 +239,30 @@ fn stake_comes_back_only_after_the_exit_delay() {
 }
 
 #[test]
+fn second_exit_adds_to_the_first_and_waits_again() {
+    let mut world = World::new();
+    let attester = world.keys[0].address();
+    world.settlement.exit(2, attester).unwrap();
+    world.settlement.stake(3, attester, 5).unwrap();
+    world.settlement.exit(4, attester).unwrap();
+    let unlock = 4 + RULES.exit_delay;
+    assert!(world.settlement.unstake(unlock - 1, attester).is_err());
+    assert_eq!(world.settlement.unstake(unlock, attester), Ok(Event::Unstaked(attester, STAKES[0] + 5)));
+}
+
+#[test]
+fn slashed_attester_votes_with_what_it_staked_again_at_most() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    let (first, second) = (world.signed(id, 0, Sign::Positive, 900), world.signed(id, 0, Sign::Positive, 901));
+    world.settlement.report_equivocation(world.now, STRANGER, id, [&first, &second]).unwrap();
+    assert_eq!(world.vote(id, 0, Sign::Positive, 900), Err(SettleError::Unbonded));
+    world.settlement.stake(world.now, world.keys[0].address(), 3).unwrap();
+    world.approve(id, &[0]);
+    assert_eq!(world.candidate(id).tally().positive, 3);
+}
+
+#[test]
 fn votes_and_disputes_before_the_proof_are_refused() {
     let mut world = World::new();
     let id = world.commit(MINER, 1);
@@ -334,6 +358,8 @@ fn withheld_cell_is_rejected_and_half_of_the_bond_goes_to_the_disputer() {
     world.approve(id, &[0, 1, 2, 3]);
     let deadline = world.now + RULES.answer_window;
     assert_eq!(world.dispute(id, CELL), Ok(Event::DisputeOpened(id, CELL, deadline)));
+    let early = SettleError::TooEarly { first: world.candidate(id).deadline + 1, now: deadline };
+    assert_eq!(world.settlement.settle(deadline, id, RIVAL), Err(early));
     world.now = deadline + 1;
     let late = SettleError::TooLate { last: deadline, now: deadline + 1 };
     assert_eq!(world.answer(id, CELL), Err(late));
@@ -466,11 +492,13 @@ fn equivocation_needs_two_valid_contradictory_signatures() {
     assert!(signer_error(report([&forged, &positive]).unwrap_err()));
 }
 
+type Change = fn(&mut Commitment);
+
 #[test]
 fn commitment_that_does_not_continue_the_task_is_refused() {
     let mut world = World::new();
     let right = commitment(world.settlement.head(), 1);
-    let wrong: [(&str, fn(&mut Commitment)); 7] = [
+    let wrong: [(&str, Change); 7] = [
         ("parent root", |c| c.parent_root = 3.into()),
         ("spec hash", |c| c.spec_hash = [0; 32]),
         ("data root", |c| c.data_root = 3.into()),

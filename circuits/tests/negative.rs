@@ -190,8 +190,9 @@ fn more_padding_than_there_is_is_rejected() {
 fn requantize(round: &mut TestRound, block: usize, scale: u8, exponent: u32) {
     let (codes, scales) = &mut round.quantized[0];
     scales[block] = scale;
-    for i in block * BLOCK..(block + 1) * BLOCK {
-        codes[i] = fixed::quantize(round.states[3].weights[0][i], scale.into(), exponent) as i8;
+    let weights = &round.states[3].weights[0];
+    for (code, &weight) in codes.iter_mut().zip(weights).skip(block * BLOCK).take(BLOCK) {
+        *code = fixed::quantize(weight, scale.into(), exponent) as i8;
     }
 }
 

@@ -517,8 +517,8 @@ fn public_attacks(checker: &Checker, table: &mut BTreeMap<Constraint, &'static s
     for row in 2..honest.len() {
         let mut altered = honest.clone();
         altered[row] += match row {
-            8 => -Fr::from(1 << 7),     // the learning rate
-            9 => -field(UNIT / 4 << 7), // the exponent
+            8 => -Fr::from(1 << 7),       // the learning rate
+            9 => -field((UNIT / 4) << 7), // the exponent
             _ => Fr::ONE,
         };
         assert_eq!(checker.broken(forgery.grid(), &altered), [Constraint::Public(row)].into(), "row {row}");

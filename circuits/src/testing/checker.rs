@@ -109,7 +109,7 @@ impl Checker {
         self.system.lookups().iter().flat_map(move |lookup| {
             let values = move |expressions: &[Expression<Fr>], row| -> [[u8; 32]; 2] {
                 let [range, value] = expressions else { panic!("a lookup of range and value") };
-                [range, value].map(|e| evaluate(e, grid, row).to_repr().into())
+                [range, value].map(|e| evaluate(e, grid, row).to_repr())
             };
             let table: HashSet<_> = (0..rows).map(|row| values(lookup.table_expressions(), row)).collect();
             (0..rows).filter(move |&row| !table.contains(&values(lookup.input_expressions(), row)))

@@ -39,11 +39,6 @@ impl Forgery {
         &self.grid
     }
 
-    /// The circuit without the alterations to its grid.
-    pub fn circuit(&self) -> RoundCircuit {
-        RoundCircuit::new(self.shape, self.claim, self.openings.clone())
-    }
-
     /// Adds to assignment number `at`.
     pub fn change(&mut self, at: usize, change: Fr) {
         self.changes.push((at, change));
@@ -100,7 +95,8 @@ impl Forgery {
     }
 
     fn rebuild(&mut self) {
-        self.grid = self.circuit().tampered_grid(&self.changes);
+        let circuit = RoundCircuit::new(self.shape, self.claim, self.openings.clone());
+        self.grid = circuit.tampered_grid(&self.changes);
     }
 
     /// Whether anything had to change.

@@ -104,11 +104,6 @@ impl TestRound {
         (Claim { digest: self.digest, roots }, openings)
     }
 
-    /// Weights of a leaf that are not padding.
-    pub fn valid(&self, leaf: usize) -> usize {
-        self.layout.place(leaf).valid
-    }
-
     fn advance(&mut self, step: usize) -> Vec<[i8; LEAF]> {
         let (rate, mut applied) = (self.rates[step], Vec::new());
         for leaf in 0..self.layout.leaf_count() {

@@ -1,0 +1,106 @@
+//! `pogo challenge`: the beacon, once, after the commitment is on disk; and the cells it draws.
+
+use pogo_protocol::commitment::Commitment;
+use pogo_protocol::statement::{PublicRound, samples_drawn};
+use pogo_prover::error::hex;
+
+use super::{Done, Work};
+use crate::failure::Failure;
+use crate::output::{Console, Table};
+use crate::spec;
+use crate::workspace::{BEACON, Beacon, Workspace, description};
+
+/// Arguments of the command.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) work: Work,
+    #[command(flatten)]
+    pub(crate) beacon: BeaconArgument,
+}
+
+/// A beacon from outside.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct BeaconArgument {
+    /// Beacon of 32 bytes from its public source [default: drawn by this machine, for trials].
+    #[arg(long, value_name = "HEX")]
+    pub(crate) beacon: Option<String>,
+}
+
+impl BeaconArgument {
+    /// The beacon that was given.
+    pub(crate) fn value(&self) -> Result<Option<[u8; 32]>, Failure> {
+        let parse = |text: &String| {
+            let what = || Failure::Usage(format!("--beacon: expected 64 hexadecimal digits, got {text:?}"));
+            spec::hex::<32>(text).ok_or_else(what)
+        };
+        self.beacon.as_ref().map(parse).transpose()
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
+    let workspace = Workspace::open(&arguments.work.work)?;
+    let commitment = workspace.commitment()?;
+    let beacon = challenge(&workspace, arguments.beacon.value()?, console)?;
+    Ok(table(&workspace, &commitment, beacon)?.into())
+}
+
+/// The beacon of the round; drawn and written when there is none, never drawn again.
+pub(crate) fn challenge(workspace: &Workspace, given: Option<[u8; 32]>, console: Console) -> Result<Beacon, Failure> {
+    let _span = tracing::info_span!("challenge").entered();
+    if workspace.store.has(BEACON) {
+        let beacon = workspace.beacon()?;
+        return match given {
+            Some(value) if value != beacon.value => Err(Failure::Usage(format!(
+                "{}: a beacon is never drawn again: expected {}, got {}",
+                workspace.store.path(BEACON).display(),
+                hex(&beacon.value),
+                hex(&value)
+            ))),
+            _ => Ok(beacon),
+        };
+    }
+    let value = match given {
+        Some(value) => value,
+        None => {
+            console.note("The beacon is drawn by this machine: a local stand-in for the randomness of a block.");
+            random()?
+        }
+    };
+    let beacon = Beacon { value, given: given.is_some() };
+    workspace.store.write(BEACON, &beacon.encode())?;
+    Ok(beacon)
+}
+
+/// The beacon and the cells that it draws.
+fn table(workspace: &Workspace, commitment: &Commitment, beacon: Beacon) -> Result<Table, Failure> {
+    let parts = public(workspace, commitment, beacon)?.parts(workspace.setup.samples as usize);
+    let updates: Vec<_> = parts.iter().flat_map(|part| &part.updates).map(|s| (s.step, s.leaf)).collect();
+    let leaves: Vec<_> = parts.iter().flat_map(|part| &part.quantizes).copied().collect();
+    let list = |pairs: &[(u32, usize)]| pairs.iter().map(|(t, l)| format!("{t}/{l}")).collect::<Vec<_>>().join(" ");
+    Ok(Table::new("challenge")
+        .row("beacon", "beacon", hex(&beacon.value))
+        .row_as("beacon_given", "source", beacon.given, if beacon.given { "given" } else { "this machine" })
+        .row("samples", "samples of each kind", samples_drawn(workspace.setup.samples as usize) as u64)
+        .row("proofs", "proofs", parts.len() as u64)
+        .row_as("updates", "update cells (step/leaf)", serde_json::json!(updates), list(&updates))
+        .row_as("quantizes", "quantize cells (leaf)", serde_json::json!(leaves), format!("{leaves:?}")))
+}
+
+/// The public side of the round.
+pub(crate) fn public<'a>(
+    workspace: &'a Workspace,
+    commitment: &'a Commitment,
+    beacon: Beacon,
+) -> Result<PublicRound<'a>, Failure> {
+    let description = description(workspace.setup.srs)?;
+    let srs = description.parts().srs_id;
+    Ok(workspace.round.public(commitment, beacon.value, description.id(), srs))
+}
+
+fn random() -> Result<[u8; 32], Failure> {
+    let mut value = [0; 32];
+    getrandom::fill(&mut value).map_err(|error| Failure::Environment(format!("system randomness: {error}")))?;
+    Ok(value)
+}

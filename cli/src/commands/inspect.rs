@@ -1,0 +1,200 @@
+//! `pogo inspect`: what is in a file, whichever artifact it is.
+
+use std::path::{Path, PathBuf};
+
+use pogo_circuits::round::Shape;
+use pogo_circuits::srs::Srs;
+use pogo_protocol::attest::SignedAttestation;
+use pogo_protocol::codec::{VERSION, scalar_bytes};
+use pogo_protocol::commitment::Commitment;
+use pogo_protocol::opening::Openings;
+use pogo_protocol::record::StepRecord;
+use pogo_protocol::statement::Statement;
+use pogo_protocol::stream::keccak;
+use pogo_prover::checkpoint::decode_state;
+use pogo_prover::error::hex;
+use pogo_prover::round::Round;
+use pogo_prover::train::state_root;
+use pogo_verifier::{Setup as SrsKind, container};
+
+use super::{Done, attest, commit, finalize};
+use crate::failure::Failure;
+use crate::output::{Table, bytes};
+use crate::setup::{self, Setup};
+use crate::verdict::Verdict;
+use crate::workspace::{Beacon, description, parse, read};
+
+/// Arguments of the command.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Any file of a work directory, or a prepared SRS.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+const SEAL: usize = 32;
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments) -> Result<Done, Failure> {
+    let file = &arguments.file;
+    let content = read(file)?;
+    let head = |kind: &str| {
+        Table::new(file.display().to_string())
+            .row("kind", "kind", kind)
+            .row("format_version", "format version", VERSION)
+            .row_as("bytes", "size", content.len() as u64, bytes(content.len() as u64))
+            .row("keccak256", "keccak256", hex(&keccak(&[&content])))
+    };
+    let table = match content.first_chunk::<8>() {
+        Some(setup::MAGIC) => head("setup").then(fields(&decode(file, Setup::decode(&content))?)),
+        Some(b"pogo/cmt") => head("commitment").then(commit::table(&decode(file, Commitment::decode(&content))?)),
+        Some(Beacon::MAGIC) => {
+            let beacon = decode(file, Beacon::decode(&content))?;
+            head("beacon").row("beacon", "beacon", hex(&beacon.value)).row("given", "given", beacon.given)
+        }
+        Some(b"pogo/opn") => head("openings").then(openings(&decode(file, Openings::decode(&content))?)),
+        Some(b"pogo/stm") => head("statement").then(statement(&decode(file, Statement::decode(&content))?)),
+        Some(b"pogo/prf") => head("proof").then(proof(file, &content)?),
+        Some(b"pogo/att") => {
+            let signed = decode(file, SignedAttestation::decode(&content))?;
+            head("attestation").then(attest::table(&[signed]))
+        }
+        Some(Verdict::MAGIC) => head("verdict").then(finalize::table(&decode(file, Verdict::decode(&content))?)),
+        Some(b"pogo/sta") => head("checkpoint").then(checkpoint(file, &content)?),
+        Some(b"pogo/srs") => head("prepared SRS").then(srs(file)?),
+        Some(b"pogo/vk\0") => return Err(Failure::in_file(file, "a circuit description; no artifact of a round")),
+        _ => head("log").then(log(file, &content)?),
+    };
+    Ok(table.into())
+}
+
+fn decode<T, E: std::fmt::Display>(file: &Path, result: Result<T, E>) -> Result<T, Failure> {
+    result.map_err(|error| Failure::in_file(file, error))
+}
+
+fn fields(setup: &Setup) -> Table {
+    let table = Table::new("fields").row("spec_hash", "spec hash", hex(&setup.spec.hash()));
+    setup.fields().into_iter().fold(table, |table, (name, value)| table.row(name, name, value))
+}
+
+fn openings(openings: &Openings) -> Table {
+    let updates: Vec<_> = openings.updates.iter().map(|update| (update.step, update.slot.position)).collect();
+    let quantizes: Vec<_> = openings.quantizes.iter().map(|quantize| quantize.slot.position).collect();
+    let list = |pairs: &[(u32, usize)]| pairs.iter().map(|(t, p)| format!("{t}/{p}")).collect::<Vec<_>>().join(" ");
+    Table::new("cells").row_as("updates", "update (step/position)", serde_json::json!(updates), list(&updates)).row_as(
+        "quantizes",
+        "quantize (position)",
+        serde_json::json!(quantizes),
+        format!("{quantizes:?}"),
+    )
+}
+
+fn statement(statement: &Statement) -> Table {
+    let root = |scalar| hex(&scalar_bytes(scalar));
+    let context = &statement.context;
+    Table::new("fields")
+        .row("digest", "digest", hex(&statement.digest()))
+        .row("circuit", "circuit", hex(&statement.circuit))
+        .row("srs", "SRS", hex(&statement.srs))
+        .row("chain_id", "chain id", context.chain_id)
+        .row("contract", "contract", hex(&context.contract))
+        .row("task", "task", hex(&context.task))
+        .row("round", "round", context.round)
+        .row("miner", "miner", hex(&context.miner))
+        .row("commitment", "commitment", hex(&statement.commitment))
+        .row("spec_hash", "spec hash", hex(&statement.spec))
+        .row("beacon", "beacon", hex(&statement.beacon))
+        .row("part", "part", statement.part)
+        .row("parts", "parts", statement.parts)
+        .row("data_root", "data root", root(&statement.data_root))
+        .row("parent_root", "parent root", root(&statement.parent_root))
+        .row("steps_root", "steps root", root(&statement.steps_root))
+        .row("state_root", "state root", root(&statement.state_root))
+        .row("quantized_root", "4-bit root", root(&statement.quantized_root))
+        .row("layout", "layout", root(&statement.layout))
+        .row("record_count", "step records", statement.record_count)
+}
+
+fn proof(file: &Path, content: &[u8]) -> Result<Table, Failure> {
+    let known = [(SrsKind::Development, "minimal, development SRS"), (SrsKind::Ceremony, "minimal, ceremony SRS")];
+    let mut last = None;
+    for (kind, name) in known {
+        let Ok(description) = description(kind) else { continue };
+        let (circuit, proof) = decode(file, container::decode(content, description.proof_length()))?;
+        let name = if circuit == description.id() { name } else { "unknown" };
+        let table = Table::new("fields")
+            .row("circuit", "circuit", hex(&circuit))
+            .row("circuit_name", "known as", name)
+            .row_as("proof_bytes", "proof", proof.len() as u64, bytes(proof.len() as u64));
+        if name != "unknown" {
+            return Ok(table);
+        }
+        last = Some(table);
+    }
+    last.ok_or_else(|| Failure::Environment("this build embeds no verifying key".to_owned()))
+}
+
+/// A checkpoint means something to its setup only, which lies beside its folder.
+fn checkpoint(file: &Path, content: &[u8]) -> Result<Table, Failure> {
+    let (body, seal) = content.split_at(content.len().saturating_sub(SEAL));
+    if keccak(&[body]) != seal {
+        return Err(Failure::in_file(file, "checksum does not match"));
+    }
+    let table = Table::new("fields").row("checksum", "checksum", hex(seal));
+    let folder = file.parent().and_then(Path::parent).unwrap_or(Path::new(""));
+    let beside = folder.join(crate::workspace::SETUP);
+    if !beside.exists() {
+        return Ok(table.row("state_root", "state root", "unknown without the setup.bin beside the folder"));
+    }
+    let setup = parse(&beside, Setup::decode)?;
+    let round = Round::new(setup.spec.clone(), setup.context, Shape::MINIMAL)?;
+    let state = decode(file, decode_state(&setup.spec, body))?;
+    let root = decode(file, state_root(&round.layout, &state))?;
+    let exponents = state.exponents.as_ref();
+    Ok(table
+        .row("state_root", "state root", hex(&scalar_bytes(&root)))
+        .row("leaves", "leaves", round.layout.leaf_count() as u64)
+        .row("exponents", "exponents", exponents.map_or("none yet".to_owned(), |exponents| format!("{exponents:?}"))))
+}
+
+fn srs(file: &Path) -> Result<Table, Failure> {
+    let srs = Srs::load(file)?;
+    Ok(Table::new("fields")
+        .row("origin", "origin", format!("{:?}", srs.origin).to_lowercase())
+        .row("k", "k", srs.k())
+        .row("id", "id", hex(&srs.id()))
+        .row("source_g1", "SHA-256 of the source", hex(&srs.source.g1)))
+}
+
+/// A log: `length u32 | entry | keccak256(entry)[..8]`, again and again.
+fn log(file: &Path, content: &[u8]) -> Result<Table, Failure> {
+    let unknown = || Failure::in_file(file, "not an artifact of pogo");
+    let (mut entries, mut rest) = (Vec::new(), content);
+    while let Some((head, tail)) = rest.split_first_chunk::<4>() {
+        let size = u32::from_be_bytes(*head) as usize;
+        let entry = tail.get(..size).ok_or_else(unknown)?;
+        let check = tail.get(size..size.saturating_add(8)).ok_or_else(unknown)?;
+        if keccak(&[entry])[..8] != *check {
+            return Err(if entries.is_empty() {
+                unknown()
+            } else {
+                Failure::in_file(file, format!("entry {}: checksum does not match", entries.len()))
+            });
+        }
+        entries.push(entry);
+        rest = &tail[size + 8..];
+    }
+    if entries.is_empty() || !rest.is_empty() {
+        return Err(unknown());
+    }
+    let table = Table::new("log").row("entries", "entries", entries.len() as u64);
+    let Ok(first) = StepRecord::decode(entries[0]) else {
+        return Ok(table.row("entry_bytes", "bytes of an entry", entries[0].len() as u64));
+    };
+    let last = entries.last().map(|entry| StepRecord::decode(entry)).transpose();
+    let last = decode(file, last)?.unwrap_or_else(|| first.clone());
+    Ok(table
+        .row("first_state_root", "first state root", hex(&scalar_bytes(&first.state_root)))
+        .row("last_index", "last record", last.index)
+        .row("last_state_root", "last state root", hex(&scalar_bytes(&last.state_root))))
+}

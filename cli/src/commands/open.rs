@@ -1,0 +1,53 @@
+//! `pogo open`: leaves and paths of the drawn cells, one file a proof.
+
+use pogo_protocol::commitment::Commitment;
+use pogo_prover::data::Split;
+use pogo_prover::open;
+use pogo_prover::train::Trace;
+
+use super::{Done, Work, challenge, commit};
+use crate::failure::Failure;
+use crate::output::{Console, Table, bytes};
+use crate::workspace::{Beacon, Workspace, part_file};
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Work, console: Console) -> Result<Done, Failure> {
+    let workspace = Workspace::open(&arguments.work)?;
+    let (commitment, beacon) = (workspace.commitment()?, workspace.beacon()?);
+    let data = workspace.data()?;
+    let trace = workspace.trace(&data)?;
+    commit::hold(&workspace, &trace)?;
+    let parts = open(&workspace, &data, &trace, &commitment, beacon, console)?;
+    let size = |part| Ok(workspace.store.read(&part_file("openings", part))?.len() as u64);
+    let size = (0..parts).map(size).sum::<Result<u64, Failure>>()?;
+    let table =
+        Table::new("open").row("parts", "files", parts as u64).row_as("bytes", "size of all", size, bytes(size));
+    Ok(table.into())
+}
+
+/// Opens every part whose file is missing; returns their number.
+pub(crate) fn open(
+    workspace: &Workspace,
+    data: &Split,
+    trace: &Trace,
+    commitment: &Commitment,
+    beacon: Beacon,
+    console: Console,
+) -> Result<usize, Failure> {
+    let _span = tracing::info_span!("open").entered();
+    let parts = challenge::public(workspace, commitment, beacon)?.parts(workspace.setup.samples as usize);
+    if (0..parts.len()).all(|part| workspace.store.has(&part_file("openings", part))) {
+        return Ok(parts.len());
+    }
+    let spinner = console.spinner("opening the drawn cells");
+    let job = workspace.job(data);
+    workspace.timed("open", || {
+        let openings = open::open(&workspace.store, &job, trace, commitment, &parts)?;
+        for (part, openings) in openings.iter().enumerate() {
+            workspace.write_once(&part_file("openings", part), &openings.encode())?;
+        }
+        Ok(())
+    })?;
+    spinner.finish_and_clear();
+    Ok(parts.len())
+}

@@ -1,0 +1,100 @@
+//! `pogo train`: all steps of a round, resumed where an earlier start ended.
+
+use std::path::{Path, PathBuf};
+
+use pogo_prover::data::Split;
+use pogo_prover::train::{self, Progress, Trace};
+use pogo_verifier::Setup as SrsKind;
+
+use super::{Done, Work};
+use crate::estimate;
+use crate::failure::Failure;
+use crate::output::{Console, Table};
+use crate::setup::{SAMPLES_MAX, Setup};
+use crate::spec;
+use crate::workspace::{COMMITMENT, SETUP, Workspace, parse};
+
+/// Samples that are asked for when nobody says how many.
+pub(crate) const DEFAULT_SAMPLES: u32 = 8;
+
+/// Arguments that make a round.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Begin {
+    /// TOML file of the task; the round in the work directory, else the embedded digits, when there is none.
+    #[arg(value_name = "SPEC.toml")]
+    pub(crate) spec: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) work: Work,
+    /// Samples of each kind that the proofs must show [default: 8].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(SAMPLES_MAX)))]
+    pub(crate) samples: Option<u32>,
+    /// Prepared ceremony SRS that the proofs rest on [default: the development SRS].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) srs: Option<PathBuf>,
+}
+
+impl Begin {
+    /// Opens or makes the work directory.
+    ///
+    /// # Errors
+    /// When the spec is none, or the directory holds another round.
+    pub(crate) fn workspace(&self) -> Result<Workspace, Failure> {
+        let here = self.work.work.join(SETUP);
+        let asked = if self.spec.is_none() && here.exists() {
+            self.asked_again(&here)?
+        } else {
+            let kind = if self.srs.is_some() { SrsKind::Ceremony } else { SrsKind::Development };
+            spec::read(self.spec.as_deref(), self.samples.unwrap_or(DEFAULT_SAMPLES), kind)?
+        };
+        Workspace::create(&self.work.work, asked)
+    }
+
+    /// The round that is in the directory, with what the arguments say otherwise.
+    fn asked_again(&self, file: &Path) -> Result<Setup, Failure> {
+        let mut setup = parse(file, Setup::decode)?;
+        setup.samples = self.samples.unwrap_or(setup.samples);
+        if self.srs.is_some() {
+            setup.srs = SrsKind::Ceremony;
+        }
+        Ok(setup)
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Begin, console: Console) -> Result<Done, Failure> {
+    let workspace = arguments.workspace()?;
+    let data = workspace.data()?;
+    let trace = train(&workspace, &data, console)?;
+    Ok(table(&workspace, &trace).into())
+}
+
+/// Trains, or reads the finished training.
+pub(crate) fn train(workspace: &Workspace, data: &Split, console: Console) -> Result<Trace, Failure> {
+    let _span = tracing::info_span!("train").entered();
+    if workspace.store.has(COMMITMENT) {
+        return workspace.trace(data);
+    }
+    console.note(estimate::training(workspace, data));
+    let bar = console.bar("train", workspace.setup.spec.steps.into());
+    let progress = |progress: Progress| {
+        bar.set_position(progress.step.into());
+        bar.set_message(format!("loss {:.4}", progress.loss));
+    };
+    let trace = workspace.timed("train", || Ok(train::train(&workspace.store, &workspace.job(data), progress)?))?;
+    bar.finish_and_clear();
+    Ok(trace)
+}
+
+/// What training left behind.
+pub(crate) fn table(workspace: &Workspace, trace: &Trace) -> Table {
+    let loss = |index: usize| {
+        let record = trace.records.get(index);
+        record.map_or(0.0, |r| r.loss as f64 / 65536.0 / f64::from(workspace.setup.spec.batch))
+    };
+    let (first, last) = (loss(1), loss(trace.records.len() - 1));
+    Table::new("train")
+        .row("steps", "steps", trace.records.len() as u64 - 1)
+        .row("leaves", "leaves", workspace.round.layout.leaf_count() as u64)
+        .row_as("first_batch_loss", "loss of the first batch", first, format!("{first:.4} nats"))
+        .row_as("last_batch_loss", "loss of the last batch", last, format!("{last:.4} nats"))
+}

@@ -1,0 +1,144 @@
+//! `pogo verify`: checks a round, or one proof, from files alone.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use pogo_circuits::round::Shape;
+use pogo_protocol::challenge::soundness_millibits;
+use pogo_protocol::statement::{Statement, samples_drawn};
+use pogo_prover::error::hex;
+use pogo_verifier::round::{self, Public};
+use pogo_verifier::{Setup as SrsKind, verify_with};
+
+use super::Done;
+use super::challenge::BeaconArgument;
+use crate::failure::Failure;
+use crate::output::{Console, Table, bytes, millibits, seconds};
+use crate::workspace::{Published, description, parse, read};
+
+/// Arguments of the command.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Folder with setup.bin, commitment.bin, beacon.bin, statements/ and proofs/; a work directory is one.
+    #[arg(value_name = "DIR", default_value = "pogo-work", conflicts_with_all = ["statement", "proof"])]
+    dir: PathBuf,
+    /// Statement file of a single proof; that it is the right claim is for you to know.
+    #[arg(long, value_name = "FILE", requires = "proof")]
+    statement: Option<PathBuf>,
+    /// Proof file of that statement.
+    #[arg(long, value_name = "FILE", requires = "statement")]
+    proof: Option<PathBuf>,
+    /// Refuse proofs under the development SRS.
+    #[arg(long)]
+    ceremony: bool,
+    /// Refuse a round that shows fewer samples of each kind.
+    #[arg(long, value_name = "N", conflicts_with = "statement")]
+    samples: Option<u32>,
+    #[command(flatten)]
+    beacon: BeaconArgument,
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
+    let start = Instant::now();
+    let _span = tracing::info_span!("verify").entered();
+    if let (Some(statement), Some(proof)) = (&arguments.statement, &arguments.proof) {
+        return verify_one(statement, proof, arguments.ceremony, console).map(Into::into);
+    }
+    let published = Published::read(&arguments.dir)?;
+    refuse_development(published.setup.srs, arguments.ceremony, console)?;
+    check_demands(&published, arguments)?;
+    verify(&published)?;
+    Ok(table(&published, start.elapsed().as_secs_f64()).into())
+}
+
+/// Checks every proof of a round against statements that are recomputed from its public files.
+pub(crate) fn verify(published: &Published) -> Result<(), Failure> {
+    let Published { setup, commitment, beacon, statements, proofs } = published;
+    let public = Public {
+        spec: setup.spec.clone(),
+        context: setup.context,
+        commitment: commitment.clone(),
+        beacon: beacon.value,
+        samples: setup.samples as usize,
+        tree_depth: Shape::MINIMAL.tree_depth,
+        steps_depth: Shape::MINIMAL.steps_depth,
+    };
+    let description = description(setup.srs)?;
+    round::verify(&description, &public, statements, proofs)
+        .map_err(|error| Failure::Check(format!("not verified: {error}")))
+}
+
+/// Bits of soundness of a round, with the bad fractions that they assume.
+pub(crate) fn soundness(samples: u32) -> Table {
+    let drawn = samples_drawn(samples as usize);
+    let bits = |per_mille| soundness_millibits(drawn, per_mille);
+    let label = |percent| format!("soundness if {percent} % of the cells are bad");
+    Table::new("soundness: how likely the samples meet a bad cell; one bad cell alone they hardly meet")
+        .row("samples", "samples of each kind", drawn as u64)
+        .row_as("soundness_bits_1_percent", &label(1), bits(10) as f64 / 1e3, millibits(bits(10)))
+        .row_as("soundness_bits_10_percent", &label(10), bits(100) as f64 / 1e3, millibits(bits(100)))
+}
+
+fn table(published: &Published, time: f64) -> Table {
+    let Published { setup, commitment, beacon, proofs, .. } = published;
+    let size = proofs.first().map_or(0, |proof| proof.len() as u64);
+    Table::new("verified")
+        .row_as("verified", "verdict", true, "every proof shows its statement, every statement is the round's")
+        .row("commitment", "commitment", hex(&commitment.hash()))
+        .row("beacon", "beacon", hex(&beacon.value))
+        .row("miner", "miner", hex(&setup.context.miner))
+        .row("proofs", "proofs", proofs.len() as u64)
+        .row_as("proof_bytes", "size of each", size, bytes(size))
+        .row_as("verify_seconds", "time, with reading", time, seconds(time))
+        .row("srs", "SRS", crate::setup::srs_name(setup.srs))
+        .then(soundness(setup.samples))
+}
+
+fn check_demands(published: &Published, arguments: &Arguments) -> Result<(), Failure> {
+    let drawn = samples_drawn(published.setup.samples as usize);
+    if let Some(asked) = arguments.samples
+        && drawn < asked as usize
+    {
+        return Err(Failure::Check(format!("samples of each kind: expected at least {asked}, got {drawn}")));
+    }
+    match arguments.beacon.value()? {
+        Some(expected) if expected != published.beacon.value => {
+            let got = hex(&published.beacon.value);
+            Err(Failure::Check(format!("beacon: expected {}, got {got}", hex(&expected))))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn verify_one(statement: &Path, proof: &Path, ceremony: bool, console: Console) -> Result<Table, Failure> {
+    let claim = parse(statement, Statement::decode)?;
+    let kinds = [SrsKind::Ceremony, SrsKind::Development];
+    let mut known = kinds.into_iter().filter(|&kind| description(kind).is_ok_and(|d| d.id() == claim.circuit));
+    let Some(kind) = known.next() else {
+        return Err(Failure::in_file(statement, "is of a circuit that this verifier does not know"));
+    };
+    refuse_development(kind, ceremony, console)?;
+    let start = Instant::now();
+    verify_with(&description(kind)?, &claim.encode(), &read(proof)?)
+        .map_err(|error| Failure::in_file(proof, format!("not verified: {error}")))?;
+    let time = start.elapsed().as_secs_f64();
+    Ok(Table::new("verified")
+        .row_as("verified", "verdict", true, "the proof shows the statement")
+        .row("commitment", "commitment", hex(&claim.commitment))
+        .row("part", "part", claim.part)
+        .row("parts", "parts", claim.parts)
+        .row_as("verify_seconds", "time", time, seconds(time))
+        .row("srs", "SRS", crate::setup::srs_name(kind)))
+}
+
+fn refuse_development(kind: SrsKind, ceremony: bool, console: Console) -> Result<(), Failure> {
+    if kind == SrsKind::Ceremony {
+        return Ok(());
+    }
+    if ceremony {
+        return Err(Failure::Check("SRS: expected a ceremony's, got the development SRS".to_owned()));
+    }
+    console.warn("DEVELOPMENT SRS: its secret is public, anybody can forge proofs under it. For trials only.");
+    Ok(())
+}

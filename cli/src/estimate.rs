@@ -1,0 +1,53 @@
+//! What a stage will cost, told before it starts. Rough on purpose: factors of two.
+
+use pogo_circuits::round::Shape;
+use pogo_prover::data::Split;
+use pogo_prover::train::SNAPSHOT;
+
+use crate::output::{bytes, seconds};
+use crate::workspace::Workspace;
+
+/// CPU seconds to hash one leaf of a state with its codes and nodes, measured.
+const LEAF_SECONDS: f64 = 150e-6;
+/// Multiplications and additions a CPU second, measured on small layers.
+const PRODUCTS_PER_SECOND: f64 = 5e9;
+/// CPU seconds of SRS and keys at 2^15 rows, measured.
+const KEYS_SECONDS: f64 = 11.0;
+/// CPU seconds of a proof at 2^15 rows, measured.
+const PROOF_SECONDS: f64 = 11.0;
+/// Bytes of memory for each row of the circuit, measured.
+const PROOF_BYTES_PER_ROW: u64 = 6_000;
+
+/// Time and memory of training: steps times (leaves hashed + three matrix products), on all cores.
+pub(crate) fn training(workspace: &Workspace, data: &Split) -> String {
+    let spec = &workspace.setup.spec;
+    let leaves = workspace.round.layout.leaf_count();
+    let products = 3 * leaves * 64 * spec.batch as usize;
+    let step = leaves as f64 * LEAF_SECONDS + products as f64 / PRODUCTS_PER_SECOND;
+    let time = f64::from(spec.steps) * step / rayon::current_num_threads() as f64;
+    // State, its copy and codes; two trees of 32-byte nodes; features and the hash of each record.
+    let positions = workspace.round.layout.position_count();
+    let memory = leaves * 64 * 20 + positions * 128 + data.train.len() * (data.train.width + 64);
+    let checkpoints = spec.steps.div_ceil(SNAPSHOT) as usize;
+    let disk = checkpoints * leaves * 520 + spec.steps as usize * (leaves * 32 + 300);
+    format!(
+        "Training {} steps of {leaves} leaves: about {}, {} of memory, {} on disk.",
+        spec.steps,
+        seconds(time),
+        bytes(memory as u64),
+        bytes(disk as u64)
+    )
+}
+
+/// Time and memory of proving.
+pub(crate) fn proving(proofs: usize) -> String {
+    let rows = 1u64 << Shape::MINIMAL.k;
+    let cpu = KEYS_SECONDS + proofs as f64 * PROOF_SECONDS;
+    let time = cpu / rayon::current_num_threads() as f64;
+    format!(
+        "Proving {proofs} of 2^{} rows: about {} ({cpu:.0} CPU seconds), {} of memory.",
+        Shape::MINIMAL.k,
+        seconds(time),
+        bytes(rows * PROOF_BYTES_PER_ROW)
+    )
+}

@@ -1,0 +1,153 @@
+//! `pogo`: trains a model for one round in exact integers, commits to it, proves the sampled leaves,
+//! verifies, attests and finalizes. One subcommand a verb; `pogo run` is all of them.
+//!
+//! Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 the environment (files, lock).
+
+mod commands;
+mod estimate;
+mod evaluate;
+mod evm;
+mod failure;
+mod output;
+mod report;
+mod setup;
+mod spec;
+mod verdict;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use commands::{
+    Done, Work, attest, challenge, commit, completions, finalize, inspect, open, prove, publish, replay, run, srs,
+    train, verify,
+};
+use failure::Failure;
+use output::{Console, Table};
+
+/// What every command's help ends with.
+const AFTER_HELP: &str = "Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 the environment (files, lock).";
+
+/// Proof of useful training: one round, from data to a finalized model.
+#[derive(Debug, Parser)]
+#[command(name = "pogo", version, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    /// Print one JSON object on standard output.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Threads [default: one a core].
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Print the spans of the verbs with their times on standard error; RUST_LOG says more.
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A whole round, resumed where an earlier start ended.
+    #[command(after_long_help = concat!("An example of SPEC.toml, the default:\n\n", include_str!("../specs/digits.toml")))]
+    Run(run::Arguments),
+    /// Verb 1: train the model, one record a step.
+    Train(train::Begin),
+    /// Verb 2: bind steps and final model by their roots.
+    Commit(Work),
+    /// Verb 3: fix the beacon and draw the cells to be shown.
+    Challenge(challenge::Arguments),
+    /// Verb 4: open the drawn cells.
+    Open(Work),
+    /// Verb 5: prove the opened cells.
+    Prove(prove::Arguments),
+    /// Verb 6: verify a round, or one proof, from files alone.
+    Verify(verify::Arguments),
+    /// Verb 7: measure the 4-bit model and sign.
+    Attest(Work),
+    /// Verb 8: tally the attestations and end the round.
+    Finalize(Work),
+    /// Recompute steps exactly; names every step and leaf that differs.
+    Replay(replay::Arguments),
+    /// Show what is in an artifact.
+    Inspect(inspect::Arguments),
+    /// Copy the files that another machine needs to verify.
+    Publish(publish::Arguments),
+    /// Import or check an SRS.
+    #[command(subcommand)]
+    Srs(srs::Command),
+    /// Print a completion script.
+    Completions(completions::Arguments),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    start_tracing(cli.verbose);
+    let console = Console { json: cli.json };
+    match start_threads(cli.threads).and_then(|()| dispatch(&cli.command, console)) {
+        Ok(Done { table, failure: None }) => {
+            print_table(&table, console);
+            ExitCode::SUCCESS
+        }
+        Ok(Done { table, failure: Some(failure) }) => {
+            print_table(&table, console);
+            eprintln!("error: {failure}");
+            failure.exit_code()
+        }
+        Err(failure) => {
+            if console.json {
+                println!("{}", serde_json::json!({ "error": failure.to_string(), "exit_code": failure.code() }));
+            }
+            eprintln!("error: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn dispatch(command: &Command, console: Console) -> Result<Done, Failure> {
+    match command {
+        Command::Run(arguments) => run::run(arguments, console),
+        Command::Train(arguments) => train::run(arguments, console),
+        Command::Commit(arguments) => commit::run(arguments),
+        Command::Challenge(arguments) => challenge::run(arguments, console),
+        Command::Open(arguments) => open::run(arguments, console),
+        Command::Prove(arguments) => prove::run(arguments, console),
+        Command::Verify(arguments) => verify::run(arguments, console),
+        Command::Attest(arguments) => attest::run(arguments),
+        Command::Finalize(arguments) => finalize::run(arguments),
+        Command::Replay(arguments) => replay::run(arguments, console),
+        Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Publish(arguments) => publish::run(arguments),
+        Command::Srs(command) => srs::run(command, console),
+        Command::Completions(arguments) => completions::run(arguments, console),
+    }
+}
+
+fn print_table(table: &Table, console: Console) {
+    if console.json {
+        println!("{}", table.to_json());
+    } else {
+        print!("{}", table.to_text());
+    }
+}
+
+fn start_threads(threads: Option<u16>) -> Result<(), Failure> {
+    let Some(threads) = threads else { return Ok(()) };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
+    pool.build_global().map_err(|error| Failure::Environment(format!("threads: {error}")))
+}
+
+fn start_tracing(verbose: bool) {
+    let level = if verbose { "info" } else { "off" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::CLOSE);
+    subscriber.with_writer(std::io::stderr).init();
+}

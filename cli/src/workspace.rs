@@ -1,0 +1,295 @@
+//! The work directory as the commands see it, and the files of a round that anybody may check.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use cpu_time::ProcessTime;
+use pogo_circuits::round::Shape;
+use pogo_protocol::codec::{CodecError, Reader, Writer};
+use pogo_protocol::commitment::Commitment;
+use pogo_prover::data::Split;
+use pogo_prover::round::Round;
+use pogo_prover::store::Store;
+use pogo_prover::train::{Job, Trace, load};
+use pogo_verifier::Setup as SrsKind;
+use pogo_verifier::description::Description;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::setup::Setup;
+
+/// The setup of the round.
+pub(crate) const SETUP: &str = "setup.bin";
+/// What the miner committed to.
+pub(crate) const COMMITMENT: &str = "commitment.bin";
+/// Public randomness of the round.
+pub(crate) const BEACON: &str = "beacon.bin";
+/// How the round ended.
+pub(crate) const VERDICT: &str = "verdict.bin";
+/// Seconds that the stages took on this machine; no artifact.
+const TIMES: &str = "times.json";
+
+/// Seconds of a stage.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Cost {
+    /// By the clock.
+    pub(crate) wall: f64,
+    /// Of all cores together.
+    pub(crate) cpu: f64,
+}
+
+/// A work directory, locked for this process.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    /// Its files.
+    pub(crate) store: Store,
+    /// What the round is.
+    pub(crate) setup: Setup,
+    /// The round of that setup.
+    pub(crate) round: Round,
+}
+
+/// A beacon and where it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Beacon {
+    /// Its value.
+    pub(crate) value: [u8; 32],
+    /// Whether it was given; else this machine drew it.
+    pub(crate) given: bool,
+}
+
+impl Beacon {
+    /// First bytes of `beacon.bin`: `"pogo/bcn" | version u16 | beacon 32 | given u8`.
+    pub(crate) const MAGIC: &[u8; 8] = b"pogo/bcn";
+
+    /// Canonical bytes.
+    pub(crate) fn encode(self) -> Vec<u8> {
+        Writer::new(Self::MAGIC).bytes(&self.value).bytes(&[u8::from(self.given)]).finish()
+    }
+
+    /// Reads what [`Beacon::encode`] wrote, and nothing else.
+    ///
+    /// # Errors
+    /// [`CodecError`] naming the field.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let mut reader = Reader::new(bytes, Self::MAGIC, "beacon")?;
+        let value = reader.array("beacon")?;
+        let given = match reader.array("given")? {
+            [0] => false,
+            [1] => true,
+            _ => return Err(CodecError::Value { field: "given" }),
+        };
+        reader.finish()?;
+        Ok(Self { value, given })
+    }
+}
+
+impl Workspace {
+    /// Opens `dir` for the round that was asked for, making the directory when there is none.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] naming the field when the directory holds another round.
+    pub(crate) fn create(dir: &Path, asked: Setup) -> Result<Self, Failure> {
+        let round = Round::new(asked.spec.clone(), asked.context, Shape::MINIMAL)?;
+        let store = Store::open(dir)?;
+        let Some(bytes) = store.find(SETUP)? else {
+            store.write(SETUP, &asked.encode())?;
+            return Ok(Self { store, setup: asked, round });
+        };
+        let setup = Setup::decode(&bytes).map_err(|what| store.content(SETUP, what))?;
+        match setup.difference(&asked) {
+            None => Ok(Self { store, setup, round }),
+            Some(field) => Err(Failure::Usage(format!(
+                "{}: this directory holds another round: {field}; use another --work directory",
+                dir.join(SETUP).display()
+            ))),
+        }
+    }
+
+    /// Opens `dir`, which must hold a round.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when it holds none.
+    pub(crate) fn open(dir: &Path) -> Result<Self, Failure> {
+        if !dir.join(SETUP).exists() {
+            return Err(missing(&dir.join(SETUP), "train"));
+        }
+        let store = Store::open(dir)?;
+        let setup = store.parse(SETUP, Setup::decode)?;
+        let round = Round::new(setup.spec.clone(), setup.context, Shape::MINIMAL)?;
+        Ok(Self { store, setup, round })
+    }
+
+    /// The data of the round.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn data(&self) -> Result<Split, Failure> {
+        Ok(self.setup.source.load()?)
+    }
+
+    /// The round on this data.
+    pub(crate) fn job<'a>(&'a self, data: &'a Split) -> Job<'a> {
+        Job { round: &self.round, data: &data.train }
+    }
+
+    /// The finished training.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when it is not finished.
+    pub(crate) fn trace(&self, data: &Split) -> Result<Trace, Failure> {
+        Ok(load(&self.store, &self.job(data))?)
+    }
+
+    /// The commitment.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when there is none yet.
+    pub(crate) fn commitment(&self) -> Result<Commitment, Failure> {
+        self.need(COMMITMENT, "commit")?;
+        Ok(self.store.parse(COMMITMENT, Commitment::decode)?)
+    }
+
+    /// The beacon.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when there is none yet.
+    pub(crate) fn beacon(&self) -> Result<Beacon, Failure> {
+        self.need(BEACON, "challenge")?;
+        Ok(self.store.parse(BEACON, Beacon::decode)?)
+    }
+
+    /// Refuses to go on without an artifact; `verb` is the command that makes it.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`].
+    pub(crate) fn need(&self, name: &str, verb: &str) -> Result<(), Failure> {
+        if self.store.has(name) { Ok(()) } else { Err(missing(&self.store.path(name), verb)) }
+    }
+
+    /// Writes an artifact that is a function of others, or holds the one that is there to it.
+    ///
+    /// # Errors
+    /// [`Failure::Check`] when another one is there.
+    pub(crate) fn write_once(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        match self.store.find(name)? {
+            None => Ok(self.store.write(name, bytes)?),
+            Some(found) if found == bytes => Ok(()),
+            Some(_) => Err(Failure::in_file(&self.store.path(name), "is not the one that the files before it give")),
+        }
+    }
+
+    /// Runs a stage and adds the time that it took to those of the directory.
+    ///
+    /// # Errors
+    /// Those of the stage, or of the file of times.
+    pub(crate) fn timed<T>(&self, stage: &str, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let (wall, cpu) = (Instant::now(), ProcessTime::now());
+        let result = work()?;
+        let mut times = self.times();
+        let cost = times.entry(stage.to_owned()).or_default();
+        cost.wall += wall.elapsed().as_secs_f64();
+        cost.cpu += cpu.elapsed().as_secs_f64();
+        let text = serde_json::to_vec_pretty(&times).unwrap_or_default();
+        self.store.write(TIMES, &text)?;
+        Ok(result)
+    }
+
+    /// Times of the stages so far.
+    pub(crate) fn times(&self) -> BTreeMap<String, Cost> {
+        let bytes = self.store.find(TIMES).ok().flatten().unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+}
+
+/// The embedded key of the round circuit under this SRS.
+///
+/// # Errors
+/// [`Failure::Environment`] when this build holds none.
+pub(crate) fn description(srs: SrsKind) -> Result<Description, Failure> {
+    srs.description().map_err(|error| Failure::Environment(format!("the embedded verifying key: {error}")))
+}
+
+/// Files of a round that the miner publishes: enough to check it without data or checkpoints.
+#[derive(Clone, Debug)]
+pub(crate) struct Published {
+    /// What the round is.
+    pub(crate) setup: Setup,
+    /// What the miner committed to.
+    pub(crate) commitment: Commitment,
+    /// Public randomness.
+    pub(crate) beacon: Beacon,
+    /// Statement files in order.
+    pub(crate) statements: Vec<Vec<u8>>,
+    /// Proof files in order.
+    pub(crate) proofs: Vec<Vec<u8>>,
+}
+
+impl Published {
+    /// Names of the single files.
+    pub(crate) const FILES: [&str; 3] = [SETUP, COMMITMENT, BEACON];
+    /// Names of the folders.
+    pub(crate) const FOLDERS: [&str; 2] = ["statements", "proofs"];
+
+    /// Reads them from a folder, which is left as it is.
+    ///
+    /// # Errors
+    /// [`Failure::Environment`] for a missing file, [`Failure::Check`] for a malformed one.
+    pub(crate) fn read(dir: &Path) -> Result<Self, Failure> {
+        Ok(Self {
+            setup: parse(&dir.join(SETUP), Setup::decode)?,
+            commitment: parse(&dir.join(COMMITMENT), Commitment::decode)?,
+            beacon: parse(&dir.join(BEACON), Beacon::decode)?,
+            statements: read_folder(&dir.join("statements"))?,
+            proofs: read_folder(&dir.join("proofs"))?,
+        })
+    }
+}
+
+/// Name of a file that belongs to one proof.
+pub(crate) fn part_file(folder: &str, part: usize) -> String {
+    let extension = folder.strip_suffix('s').filter(|_| folder != "openings").unwrap_or(folder);
+    format!("{folder}/part-{part:03}.{extension}")
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// [`Failure::Environment`] naming it.
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file).map_err(|error| Failure::io(file, &error))
+}
+
+/// Reads and parses a file.
+///
+/// # Errors
+/// [`Failure`] naming it.
+pub(crate) fn parse<T, E: std::fmt::Display>(
+    file: &Path,
+    parse: impl FnOnce(&[u8]) -> Result<T, E>,
+) -> Result<T, Failure> {
+    parse(&read(file)?).map_err(|error| Failure::in_file(file, error))
+}
+
+/// Paths of the files in a folder by name, without temporary ones.
+///
+/// # Errors
+/// [`Failure::Environment`] naming it.
+pub(crate) fn list_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let failure = |error: std::io::Error| Failure::io(folder, &error);
+    let entries = std::fs::read_dir(folder).map_err(failure)?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()).map_err(failure));
+    let mut paths: Vec<PathBuf> = paths.collect::<Result<_, _>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension != "tmp"));
+    paths.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
+    Ok(paths)
+}
+
+fn read_folder(folder: &Path) -> Result<Vec<Vec<u8>>, Failure> {
+    list_folder(folder)?.iter().map(|path| read(path)).collect()
+}
+
+fn missing(file: &Path, verb: &str) -> Failure {
+    Failure::Usage(format!("{}: not there: run `pogo {verb}` first", file.display()))
+}

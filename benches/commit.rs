@@ -24,7 +24,11 @@ fn main() {
 
     let words = [12_345; LEAF];
     let leaves = 5_000;
-    let seconds = cpu_seconds(3, || (0..leaves).for_each(|_| { let _ = std::hint::black_box(leaf::weights_hash(&words)); }));
+    let seconds = cpu_seconds(3, || {
+        (0..leaves).for_each(|_| {
+            let _ = std::hint::black_box(leaf::weights_hash(&words));
+        })
+    });
     row("weights hashed into leaves", f64::from(leaves) * 256.0 / seconds / 1e6, "MB of weights a CPU second");
 
     for (name, layers) in [("64-64-10", vec![64, 64, 10]), ("784-256-128-10", vec![784, 256, 128, 10])] {

@@ -20,9 +20,8 @@ fn main() {
     let keys = Keys::generate(shape, &srs).expect("the SRS fits");
     let (mut claim, openings) = round(&shape, 1);
     let grid = RoundCircuit::new(shape, claim, openings.clone()).grid();
-    let inputs: Vec<Fr> = (instances(&grid).into_iter())
-        .map(|value| scalar(&scalar_bytes(value)).expect("canonical"))
-        .collect();
+    let inputs: Vec<Fr> =
+        (instances(&grid).into_iter()).map(|value| scalar(&scalar_bytes(value)).expect("canonical")).collect();
     let statement = statement(&keys, &srs, &claim, &inputs);
     claim = Claim::new(&statement);
     let proof = prove(&srs, &keys, RoundCircuit::new(shape, claim, openings)).expect("keys of this circuit");

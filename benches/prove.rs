@@ -1,12 +1,12 @@
 //! Prove: keys and one proof of the minimal preset, by leaf, and the leaf-1024 statement.
 //! `cargo bench -p pogo-benches --bench prove`
 
-use pogo_benches::{cpu_seconds, head, peak_megabytes, row};
 use halo2_proofs::halo2curves::bn256::Bn256;
 use halo2_proofs::plonk::{create_proof, keygen_pk, keygen_vk};
 use halo2_proofs::poly::commitment::Params;
 use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
 use halo2_proofs::poly::kzg::multiopen::ProverSHPLONK;
+use pogo_benches::{cpu_seconds, head, peak_megabytes, row};
 use pogo_circuits::keys::Keys;
 use pogo_circuits::proof::prove;
 use pogo_circuits::round::{RoundCircuit, Shape, instances};

@@ -27,15 +27,8 @@ pub enum Advice {
 }
 
 /// Advice columns, in the order of [`Advice`].
-pub const ADVICE: [Advice; 7] = [
-    Advice::State0,
-    Advice::State1,
-    Advice::State2,
-    Advice::Link,
-    Advice::Digit,
-    Advice::Value,
-    Advice::Parameter,
-];
+pub const ADVICE: [Advice; 7] =
+    [Advice::State0, Advice::State1, Advice::State2, Advice::Link, Advice::Digit, Advice::Value, Advice::Parameter];
 
 /// The Poseidon state columns.
 pub const STATE: [Advice; 3] = [Advice::State0, Advice::State1, Advice::State2];

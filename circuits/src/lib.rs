@@ -13,5 +13,5 @@ pub mod keys;
 pub mod proof;
 pub mod round;
 pub mod srs;
-pub mod transcript;
 pub mod testing;
+pub mod transcript;

@@ -14,9 +14,7 @@ use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::{Circuit, ConstraintSystem, Error};
 use pogo_protocol::fixed::LEAF;
 use pogo_protocol::opening::{Openings, QuantizeOpening, RecordOpening, Roots, Slot, UpdateOpening};
-use pogo_protocol::statement::{
-    QUANTIZES_PER_ELEMENT, SAMPLES_PER_PROOF, Statement, UPDATES_PER_ELEMENT,
-};
+use pogo_protocol::statement::{QUANTIZES_PER_ELEMENT, SAMPLES_PER_PROOF, Statement, UPDATES_PER_ELEMENT};
 
 use crate::cells::{Builder, Packed, Publics, quantize, update};
 use crate::chips::poseidon::{Lane, Operand, convert};
@@ -106,8 +104,7 @@ impl RoundCircuit {
     /// The circuit without a witness, for keys.
     pub fn blank(shape: Shape) -> Self {
         let zero = ark_bn254::Fr::from(0u64);
-        let roots =
-            Roots { parent: zero, steps: zero, state: zero, quantized: zero, layout: zero, record_count: 1 };
+        let roots = Roots { parent: zero, steps: zero, state: zero, quantized: zero, layout: zero, record_count: 1 };
         let openings = blank_openings(&shape);
         Self { shape, claim: Claim { digest: [zero; 2], roots }, openings, known: false }
     }

@@ -354,9 +354,8 @@ impl UpdateOpening {
     fn check_paths(&self, roots: &Roots) -> Result<(), Violation> {
         let path = |what| Violation::Path { what, root: "steps" };
         let position = self.slot.position;
-        let model_root = |tag: u64, leaf, path: &Path| {
-            poseidon::hash(Fr::from(tag), root_of(leaf, position, path), roots.layout)
-        };
+        let model_root =
+            |tag: u64, leaf, path: &Path| poseidon::hash(Fr::from(tag), root_of(leaf, position, path), roots.layout);
         let before = leaf::state_leaf(leaf::weights_hash(&self.weights_before)?, self.momenta_hash_before);
         let before = model_root(tag::STATE_ROOT, before, &self.path_before);
         let record = &self.record_before;
@@ -436,7 +435,6 @@ impl QuantizeOpening {
         Ok(())
     }
 }
-
 
 fn is_half_step(half_step: u32) -> bool {
     half_step.is_power_of_two() && half_step <= 1 << 23

@@ -46,9 +46,10 @@ pub fn open(
     };
     let roots = roots(&job.round.layout, commitment);
     let open_part = |(part, samples): (usize, &Part)| -> Result<Openings, Error> {
-        let updates = samples.updates.iter().map(|sample| {
-            steps[&sample.step].open(job, &trace.records, &records, sample.step, sample.leaf)
-        });
+        let updates = samples
+            .updates
+            .iter()
+            .map(|sample| steps[&sample.step].open(job, &trace.records, &records, sample.step, sample.leaf));
         let openings = Openings {
             first: record(&trace.records, &records, 0),
             last: record(&trace.records, &records, commitment.steps),

@@ -38,8 +38,7 @@ impl Prover {
         let part = statement.part as usize;
         openings.check(&claim.roots).map_err(|violation| Error::Opening { part, violation })?;
         let circuit = RoundCircuit::new(self.keys.shape, claim, openings);
-        let proof =
-            proof::prove(&self.srs, &self.keys, circuit).map_err(|error| Error::Proving(error.to_string()))?;
+        let proof = proof::prove(&self.srs, &self.keys, circuit).map_err(|error| Error::Proving(error.to_string()))?;
         Ok(container::encode(&self.keys.circuit(), &proof))
     }
 }

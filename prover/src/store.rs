@@ -147,7 +147,8 @@ const TEMPORARY: &str = ".tmp";
 /// # Errors
 /// [`StoreError::Io`].
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let temporary = path.with_extension(format!("{}{TEMPORARY}", path.extension().unwrap_or_default().to_string_lossy()));
+    let temporary =
+        path.with_extension(format!("{}{TEMPORARY}", path.extension().unwrap_or_default().to_string_lossy()));
     let write = || -> io::Result<()> {
         let mut file = File::create(&temporary)?;
         file.write_all(bytes)?;
@@ -282,7 +283,10 @@ impl Log {
         if left < HEAD as u64 {
             return Ok(None);
         }
-        self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.read_exact(&mut head)).map_err(at(&self.path))?;
+        self.file
+            .seek(SeekFrom::Start(offset))
+            .and_then(|_| self.file.read_exact(&mut head))
+            .map_err(at(&self.path))?;
         let (size, extra) = (u32::from_be_bytes(head), (HEAD + CHECK) as u64);
         let whole = size <= ENTRY_MAX && left >= u64::from(size) + extra;
         Ok(whole.then_some(offset + u64::from(size) + extra))

@@ -269,7 +269,7 @@ fn load_checkpoint(store: &Store, spec: &Spec, name: &str) -> Result<State, Erro
 }
 
 fn hold(layout: &Layout, state: &State, record: &StepRecord) -> Result<(), Error> {
-    let equal = state_root(layout, state)? == record.state_root
-        && flatten(state.exponents.as_ref()) == record.next_exponents;
+    let equal =
+        state_root(layout, state)? == record.state_root && flatten(state.exponents.as_ref()) == record.next_exponents;
     if equal { Ok(()) } else { Err(Error::Diverged { step: record.index }) }
 }

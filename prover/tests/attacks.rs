@@ -237,9 +237,7 @@ fn d8_an_edited_code_is_named_by_step_and_leaf() {
     bytes[byte] = (bytes[byte] & 15) | (((bytes[byte] >> 4) + 1) % 15) << 4;
     std::fs::write(&path, bytes).unwrap();
     let differences = all_steps(&store, &job, &trace, &commitment);
-    let found = |difference: &Difference| {
-        matches!(difference, Difference::Code { step: 9, leaf: 20, index: 33, .. })
-    };
+    let found = |difference: &Difference| matches!(difference, Difference::Code { step: 9, leaf: 20, index: 33, .. });
     assert_eq!(differences.len(), 1);
     assert!(found(&differences[0]), "{}", differences[0]);
 }

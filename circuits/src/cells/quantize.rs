@@ -97,7 +97,8 @@ fn block(builder: &mut Builder, words: &[Cell], half: Cell) -> (Cell, Cell) {
     let excess = lines.wide(grid, excess, "weight above the smaller scale");
     let row = lines.take(3);
     rule(grid, row, BLOCK, [Range::Bit, Range::Bit, Range::Scale]);
-    let [[one_cell, excess_cell, sum_cell], [positive_cell, half_cell, half_step], [scale_cell, _, _]] = rule_cells(row);
+    let [[one_cell, excess_cell, sum_cell], [positive_cell, half_cell, half_step], [scale_cell, _, _]] =
+        rule_cells(row);
     grid.derive(one_cell, Fr::from(u64::from(one)), "scale is 1");
     grid.copy(excess_cell, excess, "weight above the smaller scale");
     grid.copy(sum_cell, sum, "chosen weight");

@@ -220,8 +220,11 @@ fn move_weight(builder: &mut Builder, before: Cell, digit: Cell, rate: Cell, pad
     let excess = lines.word(grid, excess, Source::Derived, "excess");
     let row = lines.take(3);
     rule(grid, row, MOVE, [Range::Bit, Range::Bit, Range::Free]);
-    let [[zeroed_cell, before_cell, rate_cell], [above_cell, after_cell, rounded], [code_cell, excess_cell, padding_cell]] =
-        rule_cells(row);
+    let [
+        [zeroed_cell, before_cell, rate_cell],
+        [above_cell, after_cell, rounded],
+        [code_cell, excess_cell, padding_cell],
+    ] = rule_cells(row);
     grid.derive(zeroed_cell, Fr::from(u64::from(zeroed)), "zeroed");
     grid.copy(before_cell, before, "weight before");
     grid.copy(rate_cell, rate, "learning rate");

@@ -215,11 +215,8 @@ fn configure_connections(meta: &mut ConstraintSystem<Fr>, columns: &Columns, coe
         let active = kind(columns.fixed(cells, Fixed::Connection), ABSORB, CONNECTION_KINDS);
         let boxes = columns.constant_boxes(cells);
         let next = STATE.map(|column| columns.next(cells, column));
-        let message = [
-            Expression::Constant(Fr::ZERO),
-            columns.cur(cells, Advice::Link),
-            columns.next(cells, Advice::Link),
-        ];
+        let message =
+            [Expression::Constant(Fr::ZERO), columns.cur(cells, Advice::Link), columns.next(cells, Advice::Link)];
         (0..3)
             .map(move |i| active.clone() * (next[i].clone() - dot_expression(&mds[i], &boxes) - message[i].clone()))
             .collect::<Vec<_>>()
@@ -239,10 +236,7 @@ fn configure_connections(meta: &mut ConstraintSystem<Fr>, columns: &Columns, coe
         let digest = columns.prev(cells, Advice::Link);
         let bit = columns.cur(cells, Advice::Link);
         let not_bit = Expression::Constant(Fr::ONE) - bit.clone();
-        vec![
-            active.clone() * capacity,
-            active * (not_bit * (left - digest.clone()) + bit * (right - digest)),
-        ]
+        vec![active.clone() * capacity, active * (not_bit * (left - digest.clone()) + bit * (right - digest))]
     });
 }
 

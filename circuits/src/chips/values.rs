@@ -47,16 +47,8 @@ pub(crate) enum Range {
 }
 
 impl Range {
-    const LOOKED_UP: [Range; 8] = [
-        Range::Bit,
-        Range::Bits9,
-        Range::Bits11,
-        Range::Code,
-        Range::Scale,
-        Range::Power,
-        Range::Zero,
-        Range::One,
-    ];
+    const LOOKED_UP: [Range; 8] =
+        [Range::Bit, Range::Bits9, Range::Bits11, Range::Code, Range::Scale, Range::Power, Range::Zero, Range::One];
 
     fn values(self) -> Vec<u64> {
         match self {
@@ -85,10 +77,7 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
         let active = kind(columns.fixed(cells, Fixed::Line), PAD, LINE_KINDS);
         let (before, digit) = (columns.prev(cells, Advice::Digit), columns.cur(cells, Advice::Digit));
         let count = columns.prev(cells, Advice::Value) + digit.clone();
-        vec![
-            active.clone() * (columns.cur(cells, Advice::Value) - count),
-            active * digit * (constant(1) - before),
-        ]
+        vec![active.clone() * (columns.cur(cells, Advice::Value) - count), active * digit * (constant(1) - before)]
     });
     meta.create_gate("select: sum the chosen value", |cells| {
         let active = kind(columns.fixed(cells, Fixed::Line), SELECT, LINE_KINDS);
@@ -147,7 +136,6 @@ impl Lines {
         }
     }
 
-
     /// Takes `count` rows for a rule; the rule writes their cells.
     pub(crate) fn take(&mut self, count: usize) -> usize {
         let row = self.next;
@@ -186,7 +174,11 @@ impl Lines {
     fn limbs(&mut self, grid: &mut Grid, top: Range, value: i128, source: Source, name: &'static str) -> Cell {
         let mask = (1 << LIMB_BITS) - 1;
         // The top limb takes all that is left, so that a number out of range is out of the table.
-        let limbs = [(top, value >> (2 * LIMB_BITS)), (Range::Bits11, value >> LIMB_BITS & mask), (Range::Bits11, value & mask)];
+        let limbs = [
+            (top, value >> (2 * LIMB_BITS)),
+            (Range::Bits11, value >> LIMB_BITS & mask),
+            (Range::Bits11, value & mask),
+        ];
         let mut cell = None;
         for (i, (range, limb)) in limbs.into_iter().enumerate() {
             let factor = if i == 0 { 0 } else { LIMB_BITS };
@@ -196,13 +188,22 @@ impl Lines {
     }
 
     /// A number of `count` bits.
-    pub(crate) fn bits(&mut self, grid: &mut Grid, value: i128, count: usize, source: Source, name: &'static str) -> Bits {
+    pub(crate) fn bits(
+        &mut self,
+        grid: &mut Grid,
+        value: i128,
+        count: usize,
+        source: Source,
+        name: &'static str,
+    ) -> Bits {
         let (mut cells, mut last) = (Vec::with_capacity(count), None);
         for bit in (0..count).rev() {
             let factor = u32::from(bit + 1 != count);
             let row = self.next;
             let digit = if bit + 1 == count { value >> bit } else { value >> bit & 1 };
-            last = Some(self.horner(grid, Range::Bit, factor, |grid, cell| assign(grid, cell, field(digit), source, name)));
+            last = Some(
+                self.horner(grid, Range::Bit, factor, |grid, cell| assign(grid, cell, field(digit), source, name)),
+            );
             cells.push(Cell { column: Advice::Digit, row });
         }
         cells.reverse();
@@ -270,7 +271,13 @@ impl Lines {
         last.expect("at least one word")
     }
 
-    fn horner(&mut self, grid: &mut Grid, range: Range, factor_bits: u32, digit: impl Fn(&mut Grid, Cell) -> Cell) -> Cell {
+    fn horner(
+        &mut self,
+        grid: &mut Grid,
+        range: Range,
+        factor_bits: u32,
+        digit: impl Fn(&mut Grid, Cell) -> Cell,
+    ) -> Cell {
         let row = self.next;
         let factor = if factor_bits == 0 { Fr::ZERO } else { Fr::from(1 << factor_bits) };
         let cell = self.line(grid, HORNER, range, factor);

@@ -2,7 +2,10 @@
 //! steps that are more than arithmetic.
 //!
 //! Memory is followed word by word, so nothing of it is left; equal values are one node. Every
-//! statement must be one that is known here: another version of snark-verifier is refused.
+//! statement must be one that is known here: another version of snark-verifier is refused. A value
+//! read wrong makes the contract refuse true proofs, which a test would see; what must not be lost is
+//! a condition, so the only ones there are, precompiles and the pairing's result, are all listed in
+//! `condition`.
 
 use std::collections::HashMap;
 
@@ -130,6 +133,7 @@ impl Trace {
             Statement::Assign(name, value) => match (name.as_str(), value) {
                 ("success", Expression::Name(value)) if value == "true" => Ok(()),
                 ("success", Expression::Call(and, arguments)) if and == "and" => self.condition(arguments),
+                ("success", _) => bail!("success is set"),
                 ("f_p", Expression::Number(_)) => Ok(()),
                 ("f_q", Expression::Number(value)) => {
                     ensure!(*value == self.modulus, "another scalar modulus");
@@ -280,7 +284,7 @@ impl Trace {
 
     fn hash(&mut self, at: usize, length: usize) -> Result<Id> {
         let one = length % 32 == 1;
-        ensure!(one || length % 32 == 0, "hash of {length} bytes");
+        ensure!(one || length.is_multiple_of(32), "hash of {length} bytes");
         ensure!(!one || self.one == Some(at + length - 1), "another last byte than 1");
         let words = (0..length / 32).map(|i| self.load(at + 32 * i)).collect::<Result<Vec<_>>>()?;
         self.steps.push(Step::Challenge { words, one });
@@ -347,4 +351,54 @@ pub(crate) fn small(value: u8) -> Word {
     let mut word = [0; 32];
     word[31] = value;
     word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::statements;
+
+    fn run(body: &str) -> Result<Trace> {
+        let source = format!("let success := true\nlet f_q := 13\n{body}\n// Revert if anything fails");
+        Trace::run(&statements(&source)?, small(13))
+    }
+
+    fn refused(body: &str) -> String {
+        run(body).expect_err("refused").root_cause().to_string()
+    }
+
+    #[test]
+    fn a_verifier_that_looks_at_no_pairing_is_refused() {
+        assert!(refused("mstore(0x80, mod(calldataload(0), f_q))").contains("without looking at the pairing"));
+    }
+
+    #[test]
+    fn a_condition_that_drops_success_is_refused() {
+        let condition = "success := and(eq(staticcall(gas(), 0x6, 0, 0x80, 0, 0x40), 1), other)";
+        assert!(refused(condition).contains("success is dropped"));
+        assert!(refused("success := 1").contains("success is set"));
+    }
+
+    #[test]
+    fn unknown_code_is_refused() {
+        assert_eq!(refused("sstore(0, 1)"), "unknown call");
+        assert_eq!(refused("mstore(0, xor(1, 2))"), "unknown function");
+        assert_eq!(refused("mstore(0, mload(0x20))"), "nothing stored at 0x20");
+        assert_eq!(refused("mstore(0, addmod(1, 2, 3))"), "not modulo f_q");
+    }
+
+    #[test]
+    fn inverses_that_need_no_other_are_joined() {
+        let modexp = |at: usize, base: &str| {
+            let words = ["0x20", "0x20", "0x20", base, "11", "13"].into_iter().enumerate();
+            let stores: String = words.map(|(i, word)| format!("mstore({}, {word})\n", at + 32 * i)).collect();
+            format!("{stores}success := and(eq(staticcall(gas(), 0x5, {at}, 0xc0, {at}, 0x20), 1), success)\n")
+        };
+        let body = modexp(0, "calldataload(0)") + &modexp(0x200, "calldataload(0x20)") + &modexp(0x400, "mload(0)");
+        let pairing: String = (0..12).map(|i| format!("mstore({}, mload(0x400))\n", 0x800 + 32 * i)).collect();
+        let end = "success := and(eq(staticcall(gas(), 0x8, 0x800, 0x180, 0x800, 0x20), 1), success)\n\
+                   success := and(eq(mload(0x800), 1), success)";
+        let trace = run(&(body + &pairing + end)).expect("known code");
+        assert_eq!(trace.steps.iter().filter(|step| matches!(step, Step::Inverse(_))).count(), 2);
+    }
 }

@@ -31,7 +31,7 @@ use output::{Console, Table};
 /// What every command's help ends with.
 const AFTER_HELP: &str = "Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 the environment (files, lock).";
 
-/// Proof of useful training: one round, from data to a finalized model.
+/// Verifiable training: one round, from data to a finalized model.
 #[derive(Debug, Parser)]
 #[command(name = "pogo", version, after_help = AFTER_HELP)]
 pub(crate) struct Cli {

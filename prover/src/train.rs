@@ -4,8 +4,6 @@
 //! [`SNAPSHOT`] steps the whole state is written; a later start continues from the last one, and
 //! openings and replays start from the nearest.
 
-use std::time::{Duration, Instant};
-
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
 use pogo_protocol::codec::scalar_bytes;
@@ -53,8 +51,6 @@ pub struct Progress {
     pub steps: u32,
     /// Mean loss of the last step, nats.
     pub loss: f64,
-    /// Time spent hashing in this process.
-    pub hashing: Duration,
 }
 
 /// The steps of a job, one after another, from any state.
@@ -132,11 +128,8 @@ pub fn train(store: &Store, job: &Job<'_>, mut progress: impl FnMut(Progress)) -
         records.push(initial);
     }
     let mut stepper = Stepper::new(job, records[0].state_root)?;
-    let mut hashing = Duration::ZERO;
     for t in first..job.round.spec.steps {
-        let start = Instant::now();
         let (record, result) = stepper.record(&mut state, t)?;
-        hashing += start.elapsed();
         update_log.append(&encode_codes(&result.codes))?;
         record_log.append(&record.encode())?;
         let loss = result.loss as f64 / 65536.0 / f64::from(job.round.spec.batch);
@@ -146,7 +139,7 @@ pub fn train(store: &Store, job: &Job<'_>, mut progress: impl FnMut(Progress)) -
             record_log.sync()?;
             store.write(&checkpoint_name(t + 1), &sealed(&state))?;
         }
-        progress(Progress { step: t + 1, steps: job.round.spec.steps, loss, hashing });
+        progress(Progress { step: t + 1, steps: job.round.spec.steps, loss });
     }
     Ok(Trace { records, state })
 }

@@ -48,7 +48,7 @@ pub fn convert(value: ark_bn254::Fr) -> Fr {
     for (chunk, limb) in bytes.chunks_exact_mut(8).zip(value.into_bigint().0) {
         chunk.copy_from_slice(&limb.to_le_bytes());
     }
-    Option::from(Fr::from_repr(bytes.into())).expect("both fields have one modulus")
+    Option::from(Fr::from_repr(bytes)).expect("both fields have one modulus")
 }
 
 /// Coefficients of the rows.
@@ -378,10 +378,10 @@ impl Lane {
             }
             match i {
                 ENTRY_ROW => self.entry(grid, row),
+                4..EXIT_ROW => self.partial(grid, row, constants),
                 EXIT_ROW => self.exit(grid, row),
                 LAST_ROW => {}
-                _ if i < ENTRY_ROW || i > EXIT_ROW => self.full(grid, row, constants),
-                _ => self.partial(grid, row, constants),
+                _ => self.full(grid, row, constants),
             }
         }
         self.next = base + ROWS;
@@ -408,22 +408,22 @@ impl Lane {
     fn entry(&self, grid: &mut Grid, row: usize) {
         grid.fix(Fixed::Round, row, Fr::from(ENTRY));
         let k = &self.coefficients;
-        for i in 0..3 {
+        for (i, column) in STATE.into_iter().enumerate() {
             let boxes = [0, 1, 2].map(|j| power5(state(grid, row, j) + k.constants[ENTRY_ROW][j]));
             let later = |j: usize| if j < i { power5(state(grid, row + 1, j)) } else { Fr::ZERO };
             let terms = [boxes[0], boxes[1], boxes[2], later(0), later(1)];
             let value = dot(&k.entry[i], &terms) + k.entry_constants[i];
-            grid.derive(Cell { column: STATE[i], row: row + 1 }, value, "entry");
+            grid.derive(Cell { column, row: row + 1 }, value, "entry");
         }
     }
 
     fn partial(&self, grid: &mut Grid, row: usize, constants: [Fr; 3]) {
         grid.fix(Fixed::Round, row, Fr::from(PARTIAL));
-        for i in 0..3 {
+        for (i, column) in STATE.into_iter().enumerate() {
             let u = |j: usize| state(grid, row + j / 3, j % 3);
             let terms = [power5(u(i)), power5(u(i + 1)), power5(u(i + 2)), u(i + 1), u(i + 2)];
             let value = dot(&self.coefficients.partial[0], &terms) + constants[i];
-            grid.derive(Cell { column: STATE[i], row: row + 1 }, value, "partial rounds");
+            grid.derive(Cell { column, row: row + 1 }, value, "partial rounds");
         }
     }
 
@@ -432,9 +432,9 @@ impl Lane {
         let k = &self.coefficients;
         let u = [0, 1, 2].map(|i| state(grid, row, i));
         let terms = [power5(u[0]), power5(u[1]), power5(u[2]), u[1], u[2]];
-        for i in 0..3 {
+        for (i, column) in STATE.into_iter().enumerate() {
             let value = dot(&k.partial[i], &terms) + k.exit_constants[i];
-            grid.derive(Cell { column: STATE[i], row: row + 1 }, value, "exit");
+            grid.derive(Cell { column, row: row + 1 }, value, "exit");
         }
     }
 }

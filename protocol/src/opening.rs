@@ -8,7 +8,7 @@ use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
 
 use crate::codec::{CodecError, Reader, Writer};
-use crate::fixed::{self, BLOCK, LEAF};
+use crate::fixed::{self, BLOCK, LEAF, LEARNING_RATE_BOUND};
 use crate::leaf::{self, BLOCKS_PER_LEAF, LeafError, tag};
 use crate::merkle::{Path, root_of};
 use crate::poseidon;
@@ -259,6 +259,12 @@ fn read_words(reader: &mut Reader<'_>, field: &'static str) -> Result<[i32; LEAF
     Ok(words)
 }
 
+fn read_learning_rate(reader: &mut Reader<'_>) -> Result<u32, CodecError> {
+    let rate = reader.u32("learning rate")?;
+    let legal = (1..LEARNING_RATE_BOUND).contains(&rate);
+    legal.then_some(rate).ok_or(CodecError::Value { field: "learning rate" })
+}
+
 fn read_codes(reader: &mut Reader<'_>) -> Result<[i8; LEAF], CodecError> {
     Ok(reader.array::<LEAF>("codes")?.map(|byte| byte as i8))
 }
@@ -312,7 +318,7 @@ impl UpdateOpening {
         Ok(Self {
             slot: Slot::read(reader)?,
             step: reader.u32("step")?,
-            learning_rate: reader.u32("learning rate")?,
+            learning_rate: read_learning_rate(reader)?,
             weights_before: read_words(reader, "weights before")?,
             momenta_hash_before: reader.scalar("momenta hash before")?,
             path_before: read_path(reader)?,

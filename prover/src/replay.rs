@@ -76,6 +76,7 @@ pub fn replay(
     let mut state = state_at(store, job, records, steps.start)?;
     let mut stepper = Stepper::new(job, records[0].state_root)?;
     let mut log = Log::open(&store.path("updates.log"), Some(commitment.steps as usize))?;
+    let steps_end = steps.end;
     for t in steps {
         let (record, result) = stepper.record(&mut state, t)?;
         let published = codes_at(store, &job.round.spec, &mut log, t)?;
@@ -83,20 +84,24 @@ pub fn replay(
         differences.extend(compare_records(&record, &records[t as usize + 1]));
         progress(t);
     }
-    if state_is_final(&state, job, commitment)? == Some(false) {
-        differences.push(Difference::Commitment { field: "quantized root" });
+    if steps_end == commitment.steps {
+        differences.extend(compare_commitments(&commit::commit(job.round, records, &state)?, commitment));
     }
     Ok(differences)
 }
 
-/// Whether the quantized root is that of `state`; `None` when the state is not the final one.
-fn state_is_final(state: &State, job: &Job<'_>, commitment: &Commitment) -> Result<Option<bool>, Error> {
-    if crate::train::state_root(&job.round.layout, state)? != commitment.state_root {
-        return Ok(None);
-    }
-    let tree = commit::quantized_tree(&job.round.layout, &state.quantize())?;
-    let root = job.round.layout.root(pogo_protocol::leaf::tag::QUANTIZED_ROOT, tree.root());
-    Ok(Some(root == commitment.quantized_root))
+/// What the published commitment says otherwise than that of the recomputed final state.
+fn compare_commitments(expected: &Commitment, got: &Commitment) -> Vec<Difference> {
+    let fields = [
+        ("state root", expected.state_root == got.state_root),
+        ("quantized root", expected.quantized_root == got.quantized_root),
+        ("quantized exponents", expected.quantized_exponents == got.quantized_exponents),
+        ("data root", expected.data_root == got.data_root),
+        ("spec hash", expected.spec_hash == got.spec_hash),
+        ("steps", expected.steps == got.steps),
+    ];
+    let differs = fields.into_iter().filter(|&(_, equal)| !equal);
+    differs.map(|(field, _)| Difference::Commitment { field }).collect()
 }
 
 fn compare_codes(job: &Job<'_>, step: u32, expected: &[Vec<i8>], got: &[Vec<i8>]) -> Vec<Difference> {

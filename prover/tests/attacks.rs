@@ -243,6 +243,20 @@ fn d8_an_edited_code_is_named_by_step_and_leaf() {
 }
 
 #[test]
+fn replay_names_a_commitment_of_another_4_bit_model() {
+    let digits = data::digits();
+    let round = round(&digits);
+    let job = Job { round: &round, data: &digits.train };
+    let folder = Folder::new("quantized");
+    let store = Store::open(&folder.0).unwrap();
+    let trace = train(&store, &job, |_| {}).unwrap();
+    let mut commitment = commit::commit(&round, &trace.records, &trace.state).unwrap();
+    commitment.quantized_exponents[1] += 1;
+    let expected = Difference::Commitment { field: "quantized exponents" };
+    assert_eq!(all_steps(&store, &job, &trace, &commitment), [expected]);
+}
+
+#[test]
 fn d10_a_commitment_has_no_free_byte() {
     let digits = data::digits();
     let round = round(&digits);

@@ -9,7 +9,9 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::fixed::{BLOCK, LEAF, LEARNING_RATE_BOUND, WEIGHT_FRACTION, block_exponent, block_scale, quantize};
+use crate::fixed::{
+    BLOCK, FEATURE_EXPONENT, LEAF, LEARNING_RATE_BOUND, WEIGHT_FRACTION, block_exponent, block_scale, quantize,
+};
 use crate::stream::{Stream, keccak};
 
 /// Widest layer: sums over a row of bytes stay below `2^17 * 127^2 + 2^24 < 2^31`.
@@ -308,6 +310,22 @@ impl Spec {
     /// keccak256 of [`Spec::encode`].
     pub fn hash(&self) -> [u8; 32] {
         keccak(&[&self.encode()])
+    }
+}
+
+impl Exponents {
+    /// Exponent of the gradient of tensor `l`: that of its errors and that of its input.
+    pub fn gradient(&self, l: usize) -> i32 {
+        let input = if l == 0 { FEATURE_EXPONENT } else { self.activations[l - 1] };
+        self.errors[l] + input
+    }
+
+    /// Raises every exponent to that of `other` where it is higher.
+    pub fn raise(&mut self, other: &Self) {
+        let lists = [&mut self.weights, &mut self.activations, &mut self.errors];
+        for (list, other) in lists.into_iter().zip([&other.weights, &other.activations, &other.errors]) {
+            list.iter_mut().zip(other).for_each(|(e, &other)| *e = other.max(*e));
+        }
     }
 }
 

@@ -15,16 +15,23 @@
 //! Every exponent `E` was fixed before the step, values beyond it saturate (delayed scaling); the
 //! step finds what its own maxima ask for, which is used in the next one. Only the first step of a
 //! task uses its own.
+//!
+//! All but the last line is [`gradients`], where rows of the batch do not meet but in sums and
+//! maxima: parts of a batch may be computed anywhere and [added](Gradients::add) in any order. The
+//! last line is [`apply`], which no longer knows of rows.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::data::Batch;
 use crate::fixed::{
-    ERROR_EXPONENT, FEATURE_EXPONENT, LEAF, WEIGHT_FRACTION, align_gradient, byte_shift, code, code_shift, dither, key,
-    leaf_gradient_sum, logit, momentum, requantize, requantize_stochastic, scale_average, softmax_row, update,
+    BYTE_MAX, ERROR_EXPONENT, FEATURE_EXPONENT, LEAF, WEIGHT_FRACTION, align_gradient, byte_shift, code, code_shift,
+    dither, key, leaf_gradient_sum, logit, momentum, requantize, requantize_stochastic, scale_average, softmax_row,
+    update,
 };
-use crate::model::{Bytes, Exponents, Spec, State, Tensor, max_abs};
+use crate::model::{BATCH_MAX, Bytes, Exponents, Spec, State, Tensor, max_abs};
+
+const _: () = assert!((BATCH_MAX as i64) * (BYTE_MAX as i64) * (BYTE_MAX as i64) < 1 << 30);
 
 /// What a step leaves behind besides the new state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +45,29 @@ pub struct StepResult {
     /// The 4-bit updates: for each tensor `(rows, padded_cols)`, padding 0.
     pub codes: Vec<Vec<i8>>,
 }
+
+/// What some rows of a batch add to a step: sums and maxima over them, nothing else.
+///
+/// Over the rows of one batch nothing wraps: `|values| <= 2^16 * 127^2 < 2^30`, and a loss is below
+/// `2^16 * 2^32`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gradients {
+    /// Sum over the rows of the loss, Q16 nats.
+    pub loss: u64,
+    /// Exponents that were used.
+    pub exponents_used: Exponents,
+    /// Exponents that the maxima over the rows ask for. What is asked for never falls as a maximum
+    /// grows, so each is the largest of what the parts ask for.
+    pub exponents_next: Exponents,
+    /// Sums over the rows: for each tensor `(N, K)`, no padding, of exponent
+    /// [`Exponents::gradient`] of the used ones.
+    pub values: Vec<Vec<i32>>,
+}
+
+/// Parts of a batch that did not use the same exponents, so that their sums have no meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("parts of a batch used different exponents: they were not fixed before the step, or not the same")]
+pub struct ExponentsDiffer;
 
 /// Loss of a model over some records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,40 +126,82 @@ impl Scaling {
     }
 }
 
+impl Gradients {
+    /// Adds what other rows of the same batch give, no row twice, for the same spec and state.
+    ///
+    /// With fixed exponents parts always add up to [`gradients`] of all their rows. Without, every
+    /// part uses those of its own rows: the parts add up where these are equal, and are refused
+    /// where they are not, so the first step of a task is to be computed whole.
+    ///
+    /// # Errors
+    /// [`ExponentsDiffer`]; nothing was added.
+    pub fn add(&mut self, other: &Self) -> Result<(), ExponentsDiffer> {
+        if self.exponents_used != other.exponents_used {
+            return Err(ExponentsDiffer);
+        }
+        self.loss += other.loss;
+        self.exponents_next.raise(&other.exponents_next);
+        let values = self.values.iter_mut().flatten().zip(other.values.iter().flatten());
+        values.for_each(|(sum, value)| *sum += value);
+        Ok(())
+    }
+
+    /// Ends a step whose leaves were updated with these `codes`: fixes the exponents of the next.
+    pub fn finish(self, state: &mut State, codes: Vec<Vec<i8>>) -> StepResult {
+        let Self { loss, exponents_used, exponents_next, .. } = self;
+        state.started = true;
+        state.exponents = Some(exponents_next.clone());
+        StepResult { loss, exponents_used, exponents_next, codes }
+    }
+}
+
 /// Trains `state` on one batch: step `t` of a round whose dither seed is `dither_seed`.
 ///
 /// `spec` is valid, `state` of its shape and range, `batch` of its size, width and classes.
 pub fn step(spec: &Spec, state: &mut State, batch: &Batch, t: u32, dither_seed: u32) -> StepResult {
+    let gradients = gradients(spec, state, batch, 0, t, dither_seed);
+    apply(spec, state, gradients, t)
+}
+
+/// What the rows `first_row..` of a batch, `rows`, add to step `t`.
+///
+/// `rows` holds any number of them, also none, and ends within the batch; the rest as in [`step`].
+pub fn gradients(spec: &Spec, state: &State, rows: &Batch, first_row: usize, t: u32, dither_seed: u32) -> Gradients {
     let tensors = spec.tensors();
-    let mut scaling = Scaling::new(tensors.len(), state.exponents.take());
+    let mut scaling = Scaling::new(tensors.len(), state.exponents.clone());
 
     let weights: Vec<Bytes> = (0..tensors.len()).map(|l| weights_forward(&state.weights[l], l, &mut scaling)).collect();
-    let mut x = vec![features(batch)];
+    let mut x = vec![features(rows)];
     for l in 0..tensors.len() - 1 {
         let (sums, e) = linear_forward(&tensors[l], &x[l], &weights[l]);
         x.push(activation_forward(sums, e, l, &mut scaling));
     }
     let last = tensors.len() - 1;
     let (sums, e) = linear_forward(&tensors[last], &x[last], &weights[last]);
-    let (loss, errors) = loss_forward(&sums, e, &batch.labels);
+    let (loss, errors) = loss_forward(&sums, e, spec.classes(), &rows.labels);
 
     let (mut sums, mut e) = (errors, ERROR_EXPONENT + spec.batch_exponent());
-    let mut codes = vec![Vec::new(); tensors.len()];
+    let mut values = vec![Vec::new(); tensors.len()];
     for l in (0..tensors.len()).rev() {
         let key = key(dither_seed, t, (tensors.len() - l) as u32);
-        let errors = errors_backward(&sums, e, l, key, &mut scaling);
-        let gradient = gradient_backward(&tensors[l], &errors, &x[l]);
+        let errors = errors_backward(&sums, e, l, key, first_row * tensors[l].rows, &mut scaling);
+        values[l] = gradient_backward(&tensors[l], &errors, &x[l]);
         if l > 0 {
             (sums, e) = linear_backward(&tensors[l], &errors, &weights[l], &x[l]);
         }
-        let exponent = errors.exponent + x[l].exponent;
-        codes[l] = update_tensor(spec, state, l, &gradient, exponent, t);
     }
 
     let (exponents_used, exponents_next) = scaling.finish();
-    state.started = true;
-    state.exponents = Some(exponents_next.clone());
-    StepResult { loss, exponents_used, exponents_next, codes }
+    Gradients { loss, exponents_used, exponents_next, values }
+}
+
+/// Makes step `t` of the gradients of its whole batch.
+pub fn apply(spec: &Spec, state: &mut State, gradients: Gradients, t: u32) -> StepResult {
+    let update = |(l, values): (usize, &Vec<i32>)| {
+        update_tensor(spec, state, l, values, gradients.exponents_used.gradient(l), t)
+    };
+    let codes = gradients.values.iter().enumerate().map(update).collect();
+    gradients.finish(state, codes)
 }
 
 /// Loss of `model` over any number of records, with the activations' exponents fixed (those of the
@@ -246,8 +318,7 @@ fn activate(sums: Vec<i32>, e: i32, exponent: i32) -> Bytes {
 }
 
 /// Loss (sum over the rows) and errors `(B, classes)`, exponent -15 before the batch.
-fn loss_forward(sums: &[i32], e: i32, labels: &[u16]) -> (u64, Vec<i32>) {
-    let classes = sums.len() / labels.len();
+fn loss_forward(sums: &[i32], e: i32, classes: usize, labels: &[u16]) -> (u64, Vec<i32>) {
     let mut errors = vec![0; sums.len()];
     let mut loss = 0;
     for ((sums, errors), &label) in sums.chunks(classes).zip(errors.chunks_mut(classes)).zip(labels) {
@@ -257,11 +328,12 @@ fn loss_forward(sums: &[i32], e: i32, labels: &[u16]) -> (u64, Vec<i32>) {
     (loss, errors)
 }
 
-/// `e8 = requantize_stochastic(errors, E - e, dither)`, element by element of the whole batch.
-fn errors_backward(errors: &[i32], e: i32, l: usize, key: u32, scaling: &mut Scaling) -> Bytes {
+/// `e8 = requantize_stochastic(errors, E - e, dither)`; `first` is the index of the first element
+/// in the whole batch.
+fn errors_backward(errors: &[i32], e: i32, l: usize, key: u32, first: usize, scaling: &mut Scaling) -> Bytes {
     let exponent = scaling.errors(l, e, max_abs(errors.iter().copied()));
     let byte = |(i, &error): (usize, &i32)| requantize_stochastic(error, exponent - e, dither(key, i as u32)) as i8;
-    Bytes { values: errors.iter().enumerate().map(byte).collect(), exponent }
+    Bytes { values: (first..).zip(errors).map(byte).collect(), exponent }
 }
 
 /// `gradient (N, K) = errors^T (N, B) * x (B, K)`, no padding.

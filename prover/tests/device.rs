@@ -1,8 +1,11 @@
-//! Every device gives the bits of the plain reference step, at every number of threads.
+//! Every device gives the bits of the plain reference step, at every number of threads and however
+//! the batch is split.
+
+use std::ops::Range;
 
 use pogo_protocol::data::{Batch, Order, Round};
 use pogo_protocol::model::{Schedule, Spec, State};
-use pogo_protocol::step::{self, byte_weights};
+use pogo_protocol::step::{self, ExponentsDiffer, Gradients, StepResult, byte_weights};
 use pogo_prover::data::digits;
 use pogo_prover::device::cpu;
 use proptest::prelude::*;
@@ -39,6 +42,26 @@ fn batch(spec: &Spec, rows: usize, seed: u64) -> Batch {
     }
 }
 
+/// Some rows of a batch.
+fn part(spec: &Spec, batch: &Batch, rows: Range<usize>) -> Batch {
+    let features = batch.features[rows.start * spec.width()..rows.end * spec.width()].to_vec();
+    Batch { features, labels: batch.labels[rows].to_vec() }
+}
+
+/// Gradients of the parts into which `cuts` divide a batch, added up in the order of `keys`.
+fn added(
+    gradients: impl Fn(Range<usize>) -> Gradients,
+    cuts: &[usize],
+    keys: &[u32],
+) -> Result<Gradients, ExponentsDiffer> {
+    let mut parts: Vec<(u32, Range<usize>)> = keys.iter().copied().zip(cuts.windows(2).map(|c| c[0]..c[1])).collect();
+    parts.sort_by_key(|part| part.0);
+    let mut parts = parts.into_iter().map(|(_, rows)| gradients(rows));
+    let mut sum = parts.next().unwrap();
+    parts.try_for_each(|part| sum.add(&part))?;
+    Ok(sum)
+}
+
 fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
 }
@@ -57,6 +80,35 @@ fn assert_equals_reference(spec: &Spec, seed: u64) {
     }
 }
 
+type Apply = fn(&Spec, &mut State, Gradients, u32) -> StepResult;
+
+/// Every step on a batch that `cuts` divide, against the reference on the whole one. A step without
+/// fixed exponents must be refused or give the same.
+fn assert_parts_add_up(spec: &Spec, cuts: &[usize], keys: &[u32], seed: u32) {
+    let mut expected = State::initial(spec);
+    for t in 0..spec.steps {
+        let (batch, before) = (batch(spec, spec.batch as usize, u64::from(seed) + u64::from(t)), expected.clone());
+        let result = step::step(spec, &mut expected, &batch, t, seed);
+        let check = |device: &str, sum: Result<Gradients, ExponentsDiffer>, apply: Apply| match sum {
+            Ok(sum) => {
+                let mut state = before.clone();
+                assert_eq!(apply(spec, &mut state, sum, t), result, "step {t}, {device}");
+                assert_eq!(state, expected, "state after step {t}, {device}");
+            }
+            Err(ExponentsDiffer) => assert_eq!(before.exponents, None, "step {t}, {device}"),
+        };
+        let plain =
+            |rows: Range<usize>| step::gradients(spec, &before, &part(spec, &batch, rows.clone()), rows.start, t, seed);
+        check("reference", added(plain, cuts, keys), step::apply);
+        for threads in THREADS {
+            let fast = |rows: Range<usize>| {
+                cpu::gradients(spec, &before, &part(spec, &batch, rows.clone()), rows.start, t, seed)
+            };
+            with_threads(threads, || check(&format!("{threads} threads"), added(fast, cuts, keys), cpu::apply));
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -68,6 +120,23 @@ proptest! {
         seed in any::<u32>(),
     ) {
         assert_equals_reference(&spec(layers, 1 << log_batch, learning_rate, 3), seed.into());
+    }
+
+    #[test]
+    fn parts_of_a_batch_added_in_any_order_equal_the_whole_batch(
+        layers in prop::collection::vec(1u32..150, 2..5),
+        log_batch in 0u32..6,
+        cuts in prop::collection::vec(0usize..33, 0..6),
+        keys in prop::collection::vec(any::<u32>(), 33),
+        seed in any::<u32>(),
+    ) {
+        let spec = spec(layers, 1 << log_batch, 1 << 14, 3);
+        let rows = spec.batch as usize;
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(rows)).chain([0, rows]).collect();
+        cuts.sort();
+        assert_parts_add_up(&spec, &cuts, &keys, seed);
+        let single_rows: Vec<usize> = (0..=rows).collect();
+        assert_parts_add_up(&spec, &single_rows, &keys, seed);
     }
 
     #[test]
@@ -86,17 +155,26 @@ proptest! {
             let expected = step::evaluate(&spec, &model, &activations, &rows);
             prop_assert_eq!(cpu::evaluate(&spec, &model, &activations, &rows), expected);
             let at = at.min(rows.rows());
-            let part = |range: std::ops::Range<usize>| {
-                let width = spec.width();
-                let features = rows.features[range.start * width..range.end * width].to_vec();
-                let labels = rows.labels[range].to_vec();
-                step::evaluate(&spec, &model, &activations, &Batch { features, labels })
-            };
+            let part = |range| step::evaluate(&spec, &model, &activations, &part(&spec, &rows, range));
             let (a, b) = (part(0..at), part(at..rows.rows()));
             prop_assert_eq!(a.loss + b.loss, expected.loss);
             prop_assert_eq!(a.correct + b.correct, expected.correct);
         }
     }
+}
+
+#[test]
+fn parts_that_chose_different_exponents_are_refused() {
+    let spec = spec(vec![20, 8, 3], 2, 1 << 14, 3);
+    let state = State::initial(&spec);
+    let gradients = |features, first_row| {
+        let row = Batch { features: vec![features; 20], labels: vec![0] };
+        step::gradients(&spec, &state, &row, first_row, 0, 1)
+    };
+    let (mut dark, bright) = (gradients(1, 0), gradients(127, 1));
+    let before = dark.clone();
+    assert_eq!(dark.add(&bright), Err(ExponentsDiffer));
+    assert_eq!(dark, before);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use pogo_protocol::fixed::{
     requantize_stochastic, softmax_row,
 };
 use pogo_protocol::model::{Bytes, Spec, State, Tensor};
-use pogo_protocol::step::{Evaluation, LeafMut, Scaling, StepResult, score, update_leaf};
+use pogo_protocol::step::{Evaluation, Gradients, LeafMut, Scaling, StepResult, score, update_leaf};
 use rayon::prelude::*;
 
 /// Products summed in `f32`: `1024 * 128 * 127 < 2^24`.
@@ -35,38 +35,51 @@ struct Matrix {
 
 /// Trains `state` on one batch; twin of [`pogo_protocol::step::step`].
 pub fn step(spec: &Spec, state: &mut State, batch: &Batch, t: u32, dither_seed: u32) -> StepResult {
+    let gradients = gradients(spec, state, batch, 0, t, dither_seed);
+    apply(spec, state, gradients, t)
+}
+
+/// What the rows `first_row..` of a batch add to step `t`; twin of
+/// [`pogo_protocol::step::gradients`].
+pub fn gradients(spec: &Spec, state: &State, rows: &Batch, first_row: usize, t: u32, dither_seed: u32) -> Gradients {
     let tensors = spec.tensors();
     let last = tensors.len() - 1;
-    let mut scaling = Scaling::new(tensors.len(), state.exponents.take());
+    let mut scaling = Scaling::new(tensors.len(), state.exponents.clone());
 
     let weights: Vec<Matrix> =
         (0..tensors.len()).map(|l| weights_forward(&tensors[l], &state.weights[l], l, &mut scaling)).collect();
-    let mut x = vec![features(spec, batch)];
+    let mut x = vec![features(spec, rows)];
     for l in 0..last {
         let (sums, e) = linear_forward(&x[l], &weights[l]);
         x.push(activation_forward(sums, e, tensors[l].rows, l, &mut scaling));
     }
     let (sums, e) = linear_forward(&x[last], &weights[last]);
-    let (loss, errors) = loss_forward(&sums, e, &batch.labels);
+    let (loss, errors) = loss_forward(&sums, e, spec.classes(), &rows.labels);
 
     let (mut sums, mut e) = (errors, ERROR_EXPONENT + spec.batch_exponent());
-    let mut codes = vec![Vec::new(); tensors.len()];
+    let mut values = vec![Vec::new(); tensors.len()];
     for l in (0..tensors.len()).rev() {
         let key = key(dither_seed, t, (tensors.len() - l) as u32);
-        let errors = errors_backward(sums, e, tensors[l].rows, l, key, &mut scaling);
-        let gradient = matmul(errors.values.t(), x[l].values.view());
+        let errors = errors_backward(sums, e, tensors[l].rows, l, key, first_row, &mut scaling);
+        values[l] = matmul(errors.values.t(), x[l].values.view());
         (sums, e) = match l {
             0 => (Vec::new(), 0),
             _ => linear_backward(&errors, &weights[l], &x[l]),
         };
-        let exponent = errors.exponent + x[l].exponent;
-        codes[l] = update_tensor(&tensors[l], state, l, &gradient, exponent, spec.learning_rate(t));
     }
 
     let (exponents_used, exponents_next) = scaling.finish();
-    state.started = true;
-    state.exponents = Some(exponents_next.clone());
-    StepResult { loss, exponents_used, exponents_next, codes }
+    Gradients { loss, exponents_used, exponents_next, values }
+}
+
+/// Makes step `t` of the gradients of its whole batch; twin of [`pogo_protocol::step::apply`].
+pub fn apply(spec: &Spec, state: &mut State, gradients: Gradients, t: u32) -> StepResult {
+    let (tensors, learning_rate) = (spec.tensors(), spec.learning_rate(t));
+    let update = |(l, values): (usize, &Vec<i32>)| {
+        update_tensor(&tensors[l], state, l, values, gradients.exponents_used.gradient(l), learning_rate)
+    };
+    let codes = gradients.values.iter().enumerate().map(update).collect();
+    gradients.finish(state, codes)
 }
 
 /// Loss of `model` over any number of records; twin of [`pogo_protocol::step::evaluate`].
@@ -162,8 +175,7 @@ fn activate(sums: &[i32], e: i32, cols: usize, exponent: i32) -> Matrix {
     matrix(cols, sums.par_iter().with_min_len(GRAIN).map(byte).collect(), exponent)
 }
 
-fn loss_forward(sums: &[i32], e: i32, labels: &[u16]) -> (u64, Vec<i32>) {
-    let classes = sums.len() / labels.len();
+fn loss_forward(sums: &[i32], e: i32, classes: usize, labels: &[u16]) -> (u64, Vec<i32>) {
     let mut errors = vec![0; sums.len()];
     let row = |((sums, errors), &label): ((&[i32], &mut [i32]), &u16)| {
         let logits: Vec<i32> = sums.iter().map(|&sum| logit(sum, e)).collect();
@@ -174,9 +186,19 @@ fn loss_forward(sums: &[i32], e: i32, labels: &[u16]) -> (u64, Vec<i32>) {
     (loss, errors)
 }
 
-fn errors_backward(errors: Vec<i32>, e: i32, cols: usize, l: usize, key: u32, scaling: &mut Scaling) -> Matrix {
+fn errors_backward(
+    errors: Vec<i32>,
+    e: i32,
+    cols: usize,
+    l: usize,
+    key: u32,
+    first_row: usize,
+    scaling: &mut Scaling,
+) -> Matrix {
     let exponent = scaling.errors(l, e, max_abs(&errors));
-    let byte = |(i, &error): (usize, &i32)| requantize_stochastic(error, exponent - e, dither(key, i as u32)) as f32;
+    let first = first_row * cols;
+    let byte =
+        |(i, &error): (usize, &i32)| requantize_stochastic(error, exponent - e, dither(key, (first + i) as u32)) as f32;
     let bytes = errors.par_iter().enumerate().with_min_len(GRAIN).map(byte).collect();
     matrix(cols, bytes, exponent)
 }

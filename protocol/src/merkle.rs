@@ -5,6 +5,7 @@
 //! never duplicated. The fixed depth makes one circuit serve every model; only nodes above real
 //! leaves are stored or hashed.
 
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -105,6 +106,35 @@ pub fn root_of(leaf: Fr, position: usize, path: &[Fr]) -> Fr {
     path.iter().enumerate().fold(leaf, |hash, (height, &sibling)| {
         if position >> height & 1 == 0 { node(hash, sibling) } else { node(sibling, hash) }
     })
+}
+
+/// Neighboring nodes of one height, whose subtrees were hashed elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nodes {
+    /// Their height; leaves have 0.
+    pub height: usize,
+    /// Number of the first among the nodes of its height.
+    pub first: usize,
+    /// Their hashes.
+    pub hashes: Vec<Fr>,
+}
+
+/// Root of the tree of `depth` that has these nodes and nothing beside them. No two subtrees overlap.
+pub fn root_of_nodes(depth: usize, nodes: &[Nodes]) -> Fr {
+    let empty = empty_subtrees(depth);
+    let mut level: BTreeMap<usize, Fr> = BTreeMap::new();
+    for (height, &empty) in empty.iter().enumerate() {
+        for nodes in nodes.iter().filter(|nodes| nodes.height == height) {
+            level.extend(nodes.hashes.iter().enumerate().map(|(i, &hash)| (nodes.first + i, hash)));
+        }
+        if height == depth {
+            break;
+        }
+        let at = |index: usize| level.get(&index).copied().unwrap_or(empty);
+        let parents: BTreeSet<usize> = level.keys().map(|index| index / 2).collect();
+        level = parents.into_iter().map(|index| (index, node(at(2 * index), at(2 * index + 1)))).collect();
+    }
+    level.get(&0).copied().unwrap_or(empty[depth])
 }
 
 /// Where the leaves of a model sit: rows are subtrees, tensors are aligned subtrees.
@@ -225,5 +255,27 @@ impl Layout {
 impl Placed {
     fn leaves_per_row(&self) -> usize {
         self.cols.div_ceil(LEAF)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_hashed_elsewhere_have_the_root_of_their_tree() {
+        let depth = 6;
+        let leaf = |i: usize| if (8..24).contains(&i) || i == 33 { Fr::ZERO } else { Fr::from(i as u64 + 1) };
+        let tree = Tree::new(depth, (0..39).map(leaf).collect(), hash_pairs);
+        let part = |height: usize, range: Range<usize>| Nodes {
+            height,
+            first: range.start,
+            hashes: range.map(|index| tree.at(height, index)).collect(),
+        };
+        assert_eq!(root_of_nodes(depth, &[part(0, 0..39)]), tree.root());
+        assert_eq!(root_of_nodes(depth, &[part(3, 0..1), part(1, 12..16), part(0, 32..39)]), tree.root());
+        assert_eq!(root_of_nodes(depth, &[part(6, 0..1)]), tree.root());
+        assert_eq!(root_of_nodes(depth, &[]), Tree::new(depth, Vec::new(), hash_pairs).root());
+        assert_ne!(root_of_nodes(depth, &[part(3, 0..1)]), tree.root());
     }
 }

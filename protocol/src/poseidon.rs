@@ -132,6 +132,27 @@ fn partial_rounds([mut y, mut z, mut z_before]: [Lazy; 3]) -> [Lazy; 3] {
     [lazy::multiply(y, fast::LEAVE_FIRST), mix(history, row1, after1), mix(history, row2, after2)]
 }
 
+/// Constants of the partial rounds as [`permute`] runs them, for arithmetic on other devices.
+pub mod recurrence {
+    use super::constants;
+    use ark_bn254::Fr;
+
+    /// Mixing of the last full round before the partial ones, into (y, z, z before).
+    pub const ENTER: [[Fr; 3]; 3] = constants::ENTER;
+    /// Added after [`ENTER`].
+    pub const ENTER_SHIFT: [Fr; 3] = constants::ENTER_SHIFT;
+    /// Factors of (x, x before, z, z before) in the next z.
+    pub const FACTORS: [Fr; 4] = constants::RECURRENCE;
+    /// Added to the next z, a partial round each.
+    pub const SHIFTS: [Fr; super::PARTIAL_ROUNDS] = constants::SHIFTS;
+    /// Factor from the last y to the first state element.
+    pub const LEAVE_FIRST: Fr = constants::LEAVE_FIRST;
+    /// Factors of the last (x, z, z before) in the other two state elements.
+    pub const LEAVE: [[Fr; 3]; 2] = constants::LEAVE;
+    /// Added after [`LEAVE`].
+    pub const LEAVE_SHIFT: [Fr; 2] = constants::LEAVE_SHIFT;
+}
+
 /// The constants as words.
 mod fast {
     use super::constants;

@@ -17,6 +17,7 @@ pub(crate) mod attest;
 pub(crate) mod finalize;
 
 pub(crate) mod completions;
+pub(crate) mod devices;
 pub(crate) mod inspect;
 pub(crate) mod publish;
 pub(crate) mod replay;
@@ -25,8 +26,10 @@ pub(crate) mod srs;
 
 use std::path::PathBuf;
 
+use pogo_prover::device::{Choice, Device};
+
 use crate::failure::Failure;
-use crate::output::Table;
+use crate::output::{Console, Table};
 
 /// What a command found, and whether that is a failure all the same.
 #[derive(Debug)]
@@ -49,4 +52,28 @@ pub(crate) struct Work {
     /// Work directory of the round.
     #[arg(long, value_name = "DIR", default_value = "pogo-work")]
     pub(crate) work: PathBuf,
+}
+
+/// The device of a command that runs training steps.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct DeviceArgument {
+    /// Where training steps run: auto, cpu, gpu or gpu:INDEX of `pogo devices`.
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    device: Choice,
+}
+
+impl DeviceArgument {
+    /// Opens it and says which it is.
+    ///
+    /// # Errors
+    /// [`Failure::Environment`] when the GPU that was asked for cannot be opened.
+    pub(crate) fn open(self, console: Console) -> Result<Device, Failure> {
+        let device = Device::open(self.device).map_err(|error| Failure::Environment(error.to_string()))?;
+        let why = match (self.device, &device) {
+            (Choice::Auto, Device::Cpu) => "; no GPU was found",
+            _ => "",
+        };
+        console.note(format!("Device: {}{why}.", device.describe()));
+        Ok(device)
+    }
 }

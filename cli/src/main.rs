@@ -22,8 +22,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use commands::{
-    Done, Work, attest, challenge, commit, completions, finalize, inspect, open, prove, publish, replay, run, srs,
-    train, verify,
+    Done, Work, attest, challenge, commit, completions, devices, finalize, inspect, open, prove, publish, replay, run,
+    srs, train, verify,
 };
 use failure::Failure;
 use output::{Console, Table};
@@ -60,7 +60,7 @@ enum Command {
     /// Verb 3: fix the beacon and draw the cells to be shown.
     Challenge(challenge::Arguments),
     /// Verb 4: open the drawn cells.
-    Open(Work),
+    Open(open::Arguments),
     /// Verb 5: prove the opened cells.
     Prove(prove::Arguments),
     /// Verb 6: verify a round, or one proof, from files alone.
@@ -75,6 +75,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Copy the files that another machine needs to verify.
     Publish(publish::Arguments),
+    /// List the devices that can train, with their limits and measured speed.
+    Devices,
     /// Import or check an SRS.
     #[command(subcommand)]
     Srs(srs::Command),
@@ -126,6 +128,7 @@ fn dispatch(command: &Command, console: Console) -> Result<Done, Failure> {
         Command::Replay(arguments) => replay::run(arguments, console),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Publish(arguments) => publish::run(arguments),
+        Command::Devices => devices::run(console),
         Command::Srs(command) => srs::run(command, console),
         Command::Completions(arguments) => completions::run(arguments, console),
     }

@@ -12,7 +12,7 @@ pub(crate) struct Table {
 /// One result: its name in JSON and for people, its value in JSON and for people.
 #[derive(Debug)]
 pub(crate) struct Row {
-    key: &'static str,
+    key: String,
     pub(crate) label: String,
     value: Value,
     pub(crate) text: String,
@@ -31,7 +31,7 @@ impl Table {
     }
 
     /// Adds a result that people read as it is.
-    pub(crate) fn row(self, key: &'static str, label: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn row(self, key: impl Into<String>, label: &str, value: impl Into<Value>) -> Self {
         let value = value.into();
         let text = match &value {
             Value::String(text) => text.clone(),
@@ -43,12 +43,12 @@ impl Table {
     /// Adds a result that people read in other words.
     pub(crate) fn row_as(
         mut self,
-        key: &'static str,
+        key: impl Into<String>,
         label: &str,
         value: impl Into<Value>,
         text: impl Into<String>,
     ) -> Self {
-        let row = Row { key, label: label.to_owned(), value: value.into(), text: text.into() };
+        let row = Row { key: key.into(), label: label.to_owned(), value: value.into(), text: text.into() };
         if self.sections.is_empty() {
             self.sections.push((String::new(), Vec::new()));
         }
@@ -57,7 +57,7 @@ impl Table {
     }
 
     /// Adds a result that only JSON shows.
-    pub(crate) fn hidden(self, key: &'static str, value: Value) -> Self {
+    pub(crate) fn hidden(self, key: impl Into<String>, value: Value) -> Self {
         self.row_as(key, "", value, "")
     }
 
@@ -75,7 +75,7 @@ impl Table {
     /// One JSON object.
     pub(crate) fn to_json(&self) -> Value {
         let rows = self.sections.iter().flat_map(|(_, rows)| rows);
-        Value::Object(rows.map(|row| (row.key.to_owned(), row.value.clone())).collect::<Map<_, _>>())
+        Value::Object(rows.map(|row| (row.key.clone(), row.value.clone())).collect::<Map<_, _>>())
     }
 
     /// Lines for people.

@@ -9,6 +9,7 @@ use pogo_circuits::round::Shape;
 use pogo_protocol::codec::{CodecError, Reader, Writer};
 use pogo_protocol::commitment::Commitment;
 use pogo_prover::data::Split;
+use pogo_prover::device::Device;
 use pogo_prover::round::Round;
 use pogo_prover::store::Store;
 use pogo_prover::train::{Job, Trace, load};
@@ -129,9 +130,9 @@ impl Workspace {
         Ok(self.setup.source.load()?)
     }
 
-    /// The round on this data.
-    pub(crate) fn job<'a>(&'a self, data: &'a Split) -> Job<'a> {
-        Job { round: &self.round, data: &data.train }
+    /// The round on this data and device.
+    pub(crate) fn job<'a>(&'a self, data: &'a Split, device: &'a Device) -> Job<'a> {
+        Job { round: &self.round, data: &data.train, device }
     }
 
     /// The finished training.
@@ -139,7 +140,7 @@ impl Workspace {
     /// # Errors
     /// [`Failure::Usage`] when it is not finished.
     pub(crate) fn trace(&self, data: &Split) -> Result<Trace, Failure> {
-        Ok(load(&self.store, &self.job(data))?)
+        Ok(load(&self.store, &self.job(data, &Device::Cpu))?)
     }
 
     /// The commitment.

@@ -6,6 +6,7 @@ use pogo_circuits::round::Shape;
 use pogo_circuits::srs::Srs;
 use pogo_protocol::model::{Schedule, Spec};
 use pogo_protocol::statement::Context;
+use pogo_prover::device::Device;
 use pogo_prover::prove::Prover;
 use pogo_prover::round::Round;
 use pogo_prover::store::Store;
@@ -31,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let context = Context { chain_id: 31_337, contract: [0; 20], task: [1; 32], round: 0, miner: [2; 20] };
     let round = Round::new(spec, context, Shape::MINIMAL)?;
-    let job = Job { round: &round, data: &digits.train };
+    let job = Job { round: &round, data: &digits.train, device: &Device::Cpu };
     let folder = std::env::temp_dir().join(format!("pogo-pipeline-{}", std::process::id()));
     let store = Store::open(&folder)?;
 

@@ -12,6 +12,7 @@ use pogo_protocol::model::{Quantized, Spec, State};
 use pogo_protocol::record::{StepRecord, steps_root};
 use rayon::prelude::*;
 
+use crate::device::Roots;
 use crate::round::Round;
 
 /// Depth of the tree over a data set.
@@ -92,6 +93,17 @@ pub fn scales_of(model: &Quantized, tensor: usize, index: usize) -> [u8; LEAF / 
 /// The 64 values of leaf `index` of a tensor in padded rows.
 pub fn leaf_of<T>(tensor: &[T], index: usize) -> &[T; LEAF] {
     tensor[index * LEAF..(index + 1) * LEAF].try_into().expect("a slice of 64")
+}
+
+/// Roots of a state and of the codes that led to it.
+///
+/// # Errors
+/// [`LeafError`], which no training step leaves behind.
+pub fn step_roots(layout: &Layout, state: &State, codes: &[Vec<i8>]) -> Result<Roots, LeafError> {
+    Ok(Roots {
+        state: layout.root(tag::STATE_ROOT, state_tree(layout, state)?.root()),
+        update: layout.root(tag::UPDATE_ROOT, update_tree(layout, codes)?.root()),
+    })
 }
 
 fn model_tree(layout: &Layout, hash: impl Fn(usize) -> Result<Fr, LeafError> + Send + Sync) -> Result<Tree, LeafError> {

@@ -6,6 +6,7 @@ use pogo_protocol::merkle::ModelTooLarge;
 use pogo_protocol::opening::Violation;
 
 use crate::data::DataError;
+use crate::device::gpu::GpuError;
 use crate::store::StoreError;
 
 /// Failure of a verb.
@@ -70,6 +71,9 @@ pub enum Error {
         /// Relation broken.
         violation: Violation,
     },
+    /// A GPU could not do it.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
     /// Halo2 refused.
     #[error("proving: {0}")]
     Proving(String),

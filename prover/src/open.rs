@@ -13,7 +13,7 @@ use pogo_protocol::statement::Part;
 use crate::commit::{self, leaf_of, momenta_hash, quantized_tree, records_tree, scales_of, state_tree, update_tree};
 use crate::error::Error;
 use crate::store::Store;
-use crate::train::{Job, Stepper, Trace, state_at};
+use crate::train::{Job, Stepper, Trace};
 
 /// Opens the samples of every part of a challenge.
 ///
@@ -95,9 +95,9 @@ fn steps(store: &Store, job: &Job<'_>, trace: &Trace, parts: &[Part]) -> Result<
         if steps.contains_key(&sample.step) {
             continue;
         }
-        let before = state_at(store, job, &trace.records, sample.step)?;
-        let mut after = before.clone();
-        let (result, _) = stepper.step(&mut after, sample.step);
+        let before = stepper.seek(store, &trace.records, sample.step)?;
+        let result = stepper.run(sample.step..sample.step + 1)?.remove(0);
+        let after = stepper.state()?;
         let model = |state: State| Ok::<_, Error>(Model { tree: state_tree(&job.round.layout, &state)?, state });
         let update_tree = update_tree(&job.round.layout, &result.codes)?;
         let step = Step { before: model(before)?, after: model(after)?, codes: result.codes, update_tree };

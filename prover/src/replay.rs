@@ -11,7 +11,7 @@ use pogo_protocol::record::{StepRecord, steps_root};
 use crate::commit::{self, leaf_of, records_tree};
 use crate::error::Error;
 use crate::store::{Log, Store};
-use crate::train::{Job, Stepper, codes_at, initial_record, state_at};
+use crate::train::{Job, Stepper, codes_at, initial_record};
 
 /// What of a step is not what recomputing gives.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,18 +73,20 @@ pub fn replay(
     hold(records[0].state_root == commitment.parent_root, Difference::Commitment { field: "parent root" });
     let initial = initial_record(&job.round.layout, &State::initial(&job.round.spec))?;
     hold(records[0] == initial, Difference::Record { record: 0, field: "initial state" });
-    let mut state = state_at(store, job, records, steps.start)?;
     let mut stepper = Stepper::new(job, records[0].state_root)?;
+    stepper.seek(store, records, steps.start)?;
     let mut log = Log::open(&store.path("updates.log"), Some(commitment.steps as usize))?;
-    let steps_end = steps.end;
-    for t in steps {
-        let (record, result) = stepper.record(&mut state, t)?;
-        let published = codes_at(store, &job.round.spec, &mut log, t)?;
-        differences.extend(compare_codes(job, t, &result.codes, &published));
-        differences.extend(compare_records(&record, &records[t as usize + 1]));
-        progress(t);
+    for first in steps.clone().step_by(stepper.group() as usize) {
+        let group = first..steps.end.min(first + stepper.group());
+        for (t, (record, result)) in group.clone().zip(stepper.record(group.clone())?) {
+            let published = codes_at(store, &job.round.spec, &mut log, t)?;
+            differences.extend(compare_codes(job, t, &result.codes, &published));
+            differences.extend(compare_records(&record, &records[t as usize + 1]));
+        }
+        progress(group.end - 1);
     }
-    if steps_end == commitment.steps {
+    if steps.end == commitment.steps {
+        let state = stepper.state()?;
         differences.extend(compare_commitments(&commit::commit(job.round, records, &state)?, commitment));
     }
     Ok(differences)

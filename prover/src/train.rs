@@ -4,6 +4,8 @@
 //! [`SNAPSHOT`] steps the whole state is written; a later start continues from the last one, and
 //! openings and replays start from the nearest.
 
+use std::ops::Range;
+
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
 use pogo_protocol::codec::scalar_bytes;
@@ -16,7 +18,8 @@ use pogo_protocol::step::StepResult;
 
 use crate::checkpoint::{decode_codes, decode_state, encode_codes, encode_state, flatten};
 use crate::commit;
-use crate::device::cpu;
+use crate::device::gpu::GpuError;
+use crate::device::{Device, Done, Step, Trainer};
 use crate::error::Error;
 use crate::round::Round;
 use crate::store::{Log, Store};
@@ -24,13 +27,18 @@ use crate::store::{Log, Store};
 /// Steps between two checkpoints on disk.
 pub const SNAPSHOT: u32 = 64;
 
-/// A round and the data it is trained on.
+/// Losses of a device after which training goes on on the CPU.
+const LOSSES: usize = 3;
+
+/// A round, the data it is trained on, and the device that does it.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {
     /// The round.
     pub round: &'a Round,
     /// Training records.
     pub data: &'a DataSet,
+    /// Where steps run.
+    pub device: &'a Device,
 }
 
 /// What training leaves behind; updates and checkpoints are in the store.
@@ -42,31 +50,41 @@ pub struct Trace {
     pub state: State,
 }
 
-/// Where training is.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Steps done.
-    pub step: u32,
-    /// Steps of the round.
-    pub steps: u32,
-    /// Mean loss of the last step, nats.
-    pub loss: f64,
+/// What training tells while it runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// Some steps are done.
+    Steps {
+        /// Steps done.
+        done: u32,
+        /// Steps of the round.
+        of: u32,
+        /// Mean loss of the last step, nats.
+        loss: f64,
+    },
+    /// The device was lost; training goes on from the last checkpoint.
+    Lost {
+        /// What the device said.
+        reason: String,
+        /// Where training goes on.
+        next: String,
+    },
 }
 
-/// The steps of a job, one after another, from any state.
-#[derive(Debug)]
+/// The steps of a job on its device, from any state.
 pub struct Stepper<'a> {
     job: &'a Job<'a>,
     order: Order,
-    dither_seed: u32,
     leaves: Vec<Fr>,
+    trainer: Box<dyn Trainer + 'a>,
 }
 
 impl<'a> Stepper<'a> {
     /// Prepares the batch order and the dither, which depend on the root the round starts from.
     ///
     /// # Errors
-    /// When the data set does not fill a batch, or is not the one of the spec.
+    /// When the data set does not fill a batch, or is not the one of the spec, or the device does
+    /// not take the model.
     pub fn new(job: &'a Job<'a>, parent_root: Fr) -> Result<Self, Error> {
         let (leaves, root) = commit::data_root(job.data);
         let (expected, got) = (job.round.spec.data_root, scalar_bytes(&root));
@@ -80,43 +98,115 @@ impl<'a> Stepper<'a> {
             miner: job.round.context.miner,
         };
         let order = Order::new(round, job.data.len() as u32, job.round.spec.batch)?;
-        Ok(Self { job, order, dither_seed: round.dither_seed(), leaves })
+        let trainer = job.device.trainer(job.round, round.dither_seed())?;
+        Ok(Self { job, order, leaves, trainer })
     }
 
-    /// Runs step `t` on the CPU device and returns its result and the digest of its batch.
-    pub fn step(&mut self, state: &mut State, t: u32) -> (StepResult, Fr) {
-        let indices = self.order.batch_indices(t);
-        let batch = self.job.data.batch(&indices);
-        let digest = leaf::batch_digest(indices.iter().map(|&index| (index, self.leaves[index as usize])));
-        (cpu::step(&self.job.round.spec, state, &batch, t, self.dither_seed), digest)
-    }
-
-    /// Runs step `t` and records it.
+    /// Puts a state on the device.
     ///
     /// # Errors
-    /// [`Error::Leaf`], which no step leaves behind.
-    pub fn record(&mut self, state: &mut State, t: u32) -> Result<(StepRecord, StepResult), Error> {
-        let (result, batch_digest) = self.step(state, t);
-        let layout = &self.job.round.layout;
-        let record = StepRecord {
-            index: t + 1,
-            state_root: state_root(layout, state)?,
-            update_root: layout.root(tag::UPDATE_ROOT, commit::update_tree(layout, &result.codes)?.root()),
-            batch_digest,
-            loss: result.loss,
-            exponents: flatten(Some(&result.exponents_used)),
-            next_exponents: flatten(Some(&result.exponents_next)),
+    /// [`Error::Gpu`].
+    pub fn load(&mut self, state: &State) -> Result<(), Error> {
+        self.trainer.load(state)
+    }
+
+    /// The state on the device.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`].
+    pub fn state(&mut self) -> Result<State, Error> {
+        self.trainer.state()
+    }
+
+    /// Runs steps without hashing.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`].
+    pub fn run(&mut self, steps: Range<u32>) -> Result<Vec<StepResult>, Error> {
+        Ok(self.groups(steps, false)?.into_iter().map(|(done, _)| done.result).collect())
+    }
+
+    /// Runs steps and records them.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`], or [`Error::Leaf`], which no step leaves behind.
+    pub fn record(&mut self, steps: Range<u32>) -> Result<Vec<(StepRecord, StepResult)>, Error> {
+        let first = steps.start;
+        let record = |(i, (done, batch_digest)): (usize, (Done, Fr))| {
+            let Done { result, roots } = done;
+            let roots = roots.expect("roots were asked for");
+            let record = StepRecord {
+                index: first + i as u32 + 1,
+                state_root: roots.state,
+                update_root: roots.update,
+                batch_digest,
+                loss: result.loss,
+                exponents: flatten(Some(&result.exponents_used)),
+                next_exponents: flatten(Some(&result.exponents_next)),
+            };
+            (record, result)
         };
-        Ok((record, result))
+        Ok(self.groups(steps, true)?.into_iter().enumerate().map(record).collect())
+    }
+
+    /// Steps that are best run together.
+    pub fn group(&self) -> u32 {
+        self.trainer.group() as u32
+    }
+
+    /// The state before step `t` of a finished round, also left on the device: from the nearest
+    /// checkpoint, replayed and held to the records.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] when a replayed state is not the recorded one.
+    pub fn seek(&mut self, store: &Store, records: &[StepRecord], t: u32) -> Result<State, Error> {
+        let (state, first) = nearest(store, self.job, records, t)?;
+        self.load(&state)?;
+        self.run(first..t)?;
+        let state = self.state()?;
+        hold(&self.job.round.layout, &state, &records[t as usize])?;
+        Ok(state)
+    }
+
+    fn groups(&mut self, steps: Range<u32>, hash: bool) -> Result<Vec<(Done, Fr)>, Error> {
+        let mut all = Vec::with_capacity(steps.len());
+        for first in steps.clone().step_by(self.trainer.group()) {
+            let group = first..steps.end.min(first + self.group());
+            let (batches, digests): (Vec<Step>, Vec<Fr>) = group.map(|t| self.batch(t)).unzip();
+            all.extend(self.trainer.run(&batches, hash)?.into_iter().zip(digests));
+        }
+        Ok(all)
+    }
+
+    /// Step `t` as the device takes it, and the digest of its batch.
+    fn batch(&mut self, t: u32) -> (Step, Fr) {
+        let indices = self.order.batch_indices(t);
+        let digest = leaf::batch_digest(indices.iter().map(|&index| (index, self.leaves[index as usize])));
+        (Step { t, batch: self.job.data.batch(&indices) }, digest)
     }
 }
 
 /// Trains the round in `store`, from its last checkpoint if it has one; `progress` is told of
-/// every step.
+/// every group of steps. A lost device is opened again, or replaced by the CPU, and training goes on
+/// from the last checkpoint to the same roots.
 ///
 /// # Errors
 /// [`Error`] of the store, or a checkpoint that is not the one that was recorded.
 pub fn train(store: &Store, job: &Job<'_>, mut progress: impl FnMut(Progress)) -> Result<Trace, Error> {
+    let mut device = job.device.clone();
+    for losses in 1.. {
+        match train_on(store, &Job { device: &device, ..*job }, &mut progress) {
+            Err(Error::Gpu(GpuError::Lost(reason))) => {
+                device = if losses < LOSSES { device.after_loss() } else { Device::Cpu };
+                progress(Progress::Lost { reason, next: device.describe() });
+            }
+            done => return done,
+        }
+    }
+    unreachable!("the CPU is never lost")
+}
+
+fn train_on(store: &Store, job: &Job<'_>, progress: &mut impl FnMut(Progress)) -> Result<Trace, Error> {
     let (mut state, mut records, first) = resume(store, job)?;
     let mut record_log = Log::open(&store.path("records.log"), Some(records.len()))?;
     let mut update_log = Log::open(&store.path("updates.log"), Some(first as usize))?;
@@ -128,18 +218,25 @@ pub fn train(store: &Store, job: &Job<'_>, mut progress: impl FnMut(Progress)) -
         records.push(initial);
     }
     let mut stepper = Stepper::new(job, records[0].state_root)?;
-    for t in first..job.round.spec.steps {
-        let (record, result) = stepper.record(&mut state, t)?;
-        update_log.append(&encode_codes(&result.codes))?;
-        record_log.append(&record.encode())?;
-        let loss = result.loss as f64 / 65536.0 / f64::from(job.round.spec.batch);
-        records.push(record);
-        if (t + 1) % SNAPSHOT == 0 || t + 1 == job.round.spec.steps {
+    stepper.load(&state)?;
+    let (mut t, steps) = (first, job.round.spec.steps);
+    while t < steps {
+        let checkpoint = steps.min((t / SNAPSHOT + 1) * SNAPSHOT);
+        let group = t..checkpoint.min(t + stepper.group());
+        t = group.end;
+        for (record, result) in stepper.record(group)? {
+            update_log.append(&encode_codes(&result.codes))?;
+            record_log.append(&record.encode())?;
+            records.push(record);
+        }
+        if t == checkpoint {
+            state = stepper.state()?;
             update_log.sync()?;
             record_log.sync()?;
-            store.write(&checkpoint_name(t + 1), &sealed(&state))?;
+            store.write(&checkpoint_name(t), &sealed(&state))?;
         }
-        progress(Progress { step: t + 1, steps: job.round.spec.steps, loss });
+        let loss = records[t as usize].loss as f64 / 65536.0 / f64::from(job.round.spec.batch);
+        progress(Progress::Steps { done: t, of: steps, loss });
     }
     Ok(Trace { records, state })
 }
@@ -154,21 +251,6 @@ pub fn load(store: &Store, job: &Job<'_>) -> Result<Trace, Error> {
         return Err(Error::Unfinished { step, steps: job.round.spec.steps });
     }
     Ok(Trace { records, state })
-}
-
-/// State before step `t` of a finished round: from the nearest checkpoint, replayed and held to
-/// the records.
-///
-/// # Errors
-/// [`Error::Diverged`] when a replayed state is not the recorded one.
-pub fn state_at(store: &Store, job: &Job<'_>, records: &[StepRecord], t: u32) -> Result<State, Error> {
-    let (mut state, first) = nearest(store, job, records, t)?;
-    let mut stepper = Stepper::new(job, records[0].state_root)?;
-    (first..t).for_each(|t| {
-        stepper.step(&mut state, t);
-    });
-    hold(&job.round.layout, &state, &records[t as usize])?;
-    Ok(state)
 }
 
 /// Codes of step `t` as published.

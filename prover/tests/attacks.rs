@@ -16,6 +16,7 @@ use pogo_protocol::opening::{Openings, Violation};
 use pogo_protocol::record::StepRecord;
 use pogo_protocol::statement::{Context, Part, Statement};
 use pogo_prover::checkpoint::{decode_state, encode_codes};
+use pogo_prover::device::Device;
 use pogo_prover::error::Error;
 use pogo_prover::replay::{Difference, replay};
 use pogo_prover::round::Round;
@@ -68,7 +69,9 @@ fn mine(store: &Store, job: &Job<'_>, mut edit: impl FnMut(u32, &mut State)) -> 
     let mut stepper = Stepper::new(job, records[0].state_root).unwrap();
     let mut updates = Log::open(&store.path("updates.log"), None).unwrap();
     for t in 0..job.round.spec.steps {
-        let (mut record, result) = stepper.record(&mut state, t).unwrap();
+        stepper.load(&state).unwrap();
+        let (mut record, result) = stepper.record(t..t + 1).unwrap().remove(0);
+        state = stepper.state().unwrap();
         edit(t, &mut state);
         let tree = commit::state_tree(&job.round.layout, &state).unwrap();
         record.state_root = job.round.layout.root(tag::STATE_ROOT, tree.root());
@@ -124,16 +127,14 @@ fn open_sample(
 fn d1_states_interpolated_to_a_stolen_model_break_the_update_relation_in_every_leaf() {
     let digits = data::digits();
     let round = round(&digits);
-    let job = Job { round: &round, data: &digits.train };
+    let job = Job { round: &round, data: &digits.train, device: &Device::Cpu };
     let folder = Folder::new("d1");
     let store = Store::open(&folder.0).unwrap();
     let stolen = State::initial(&Spec { seed: 99, ..round.spec.clone() });
     let start = State::initial(&round.spec);
     let mut states = vec![start.clone()];
-    let mut codes = Vec::new();
     let mut stepper = Stepper::new(&job, initial_record(&round.layout, &start).unwrap().state_root).unwrap();
-    let mut honest = start.clone();
-    (0..STEPS).for_each(|t| codes.push(stepper.step(&mut honest, t).0.codes));
+    let codes: Vec<_> = stepper.run(0..STEPS).unwrap().into_iter().map(|result| result.codes).collect();
     let (trace, commitment) = mine(&store, &job, |t, state| {
         for (tensor, (from, to)) in state.weights.iter_mut().zip(start.weights.iter().zip(&stolen.weights)) {
             for (w, (from, to)) in tensor.iter_mut().zip(from.iter().zip(to)) {
@@ -159,7 +160,7 @@ fn d1_states_interpolated_to_a_stolen_model_break_the_update_relation_in_every_l
 fn d6_states_made_after_the_challenge_are_not_in_the_committed_roots() {
     let digits = data::digits();
     let round = round(&digits);
-    let job = Job { round: &round, data: &digits.train };
+    let job = Job { round: &round, data: &digits.train, device: &Device::Cpu };
     let folder = Folder::new("d6");
     let store = Store::open(&folder.0).unwrap();
     let trace = train(&store, &job, |_| {}).unwrap();
@@ -183,7 +184,7 @@ fn d6_states_made_after_the_challenge_are_not_in_the_committed_roots() {
 fn d8_one_edited_leaf_escapes_sampling_and_not_replay() {
     let digits = data::digits();
     let round = round(&digits);
-    let job = Job { round: &round, data: &digits.train };
+    let job = Job { round: &round, data: &digits.train, device: &Device::Cpu };
     let folder = Folder::new("d8");
     let store = Store::open(&folder.0).unwrap();
     let (bad_step, bad_leaf) = (6, 11);
@@ -222,7 +223,7 @@ fn d8_one_edited_leaf_escapes_sampling_and_not_replay() {
 fn d8_an_edited_code_is_named_by_step_and_leaf() {
     let digits = data::digits();
     let round = round(&digits);
-    let job = Job { round: &round, data: &digits.train };
+    let job = Job { round: &round, data: &digits.train, device: &Device::Cpu };
     let folder = Folder::new("d8-code");
     let store = Store::open(&folder.0).unwrap();
     let trace = train(&store, &job, |_| {}).unwrap();
@@ -246,7 +247,7 @@ fn d8_an_edited_code_is_named_by_step_and_leaf() {
 fn replay_names_a_commitment_of_another_4_bit_model() {
     let digits = data::digits();
     let round = round(&digits);
-    let job = Job { round: &round, data: &digits.train };
+    let job = Job { round: &round, data: &digits.train, device: &Device::Cpu };
     let folder = Folder::new("quantized");
     let store = Store::open(&folder.0).unwrap();
     let trace = train(&store, &job, |_| {}).unwrap();
@@ -260,7 +261,7 @@ fn replay_names_a_commitment_of_another_4_bit_model() {
 fn d10_a_commitment_has_no_free_byte() {
     let digits = data::digits();
     let round = round(&digits);
-    let job = Job { round: &round, data: &digits.train };
+    let job = Job { round: &round, data: &digits.train, device: &Device::Cpu };
     let mut encodings = Vec::new();
     for name in ["d10-a", "d10-b"] {
         let folder = Folder::new(name);

@@ -5,19 +5,28 @@ use pogo_prover::data::Split;
 use pogo_prover::open;
 use pogo_prover::train::Trace;
 
-use super::{Done, Work, challenge, commit};
+use super::{DeviceArgument, Done, Work, challenge, commit};
 use crate::failure::Failure;
 use crate::output::{Console, Table, bytes};
 use crate::workspace::{Beacon, Workspace, part_file};
 
+/// Arguments of the command.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    work: Work,
+    #[command(flatten)]
+    device: DeviceArgument,
+}
+
 /// Runs the command.
-pub(crate) fn run(arguments: &Work, console: Console) -> Result<Done, Failure> {
-    let workspace = Workspace::open(&arguments.work)?;
+pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
+    let workspace = Workspace::open(&arguments.work.work)?;
     let (commitment, beacon) = (workspace.commitment()?, workspace.beacon()?);
     let data = workspace.data()?;
     let trace = workspace.trace(&data)?;
     commit::hold(&workspace, &trace)?;
-    let parts = open(&workspace, &data, &trace, &commitment, beacon, console)?;
+    let parts = open(&workspace, &data, &trace, &commitment, beacon, arguments.device, console)?;
     let size = |part| Ok(workspace.store.read(&part_file("openings", part))?.len() as u64);
     let size = (0..parts).map(size).sum::<Result<u64, Failure>>()?;
     let table =
@@ -32,6 +41,7 @@ pub(crate) fn open(
     trace: &Trace,
     commitment: &Commitment,
     beacon: Beacon,
+    device: DeviceArgument,
     console: Console,
 ) -> Result<usize, Failure> {
     let _span = tracing::info_span!("open").entered();
@@ -39,8 +49,9 @@ pub(crate) fn open(
     if (0..parts.len()).all(|part| workspace.store.has(&part_file("openings", part))) {
         return Ok(parts.len());
     }
+    let device = device.open(console)?;
     let spinner = console.spinner("opening the drawn cells");
-    let job = workspace.job(data);
+    let job = workspace.job(data, &device);
     workspace.timed("open", || {
         let openings = open::open(&workspace.store, &job, trace, commitment, &parts)?;
         for (part, openings) in openings.iter().enumerate() {

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use pogo_prover::device::Device;
 use pogo_prover::error::Error;
 use pogo_prover::replay::replay;
 
-use super::{Done, Work};
+use super::{DeviceArgument, Done, Work};
 use crate::failure::Failure;
 use crate::output::{Console, Table};
 use crate::workspace::Workspace;
@@ -27,6 +28,8 @@ pub(crate) struct Arguments {
     /// All steps: the default.
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    device: DeviceArgument,
 }
 
 /// Runs the command.
@@ -36,15 +39,20 @@ pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failu
     let commitment = workspace.commitment()?;
     let steps = arguments.range(workspace.setup.spec.steps)?;
     let data = workspace.data()?;
-    let trace = pogo_prover::train::load(&workspace.store, &workspace.job(&data)).map_err(|error| match error {
-        Error::Unfinished { .. } => {
-            Failure::in_file(&workspace.store.path(""), format!("the logs are damaged: {error}"))
-        }
-        error => error.into(),
-    })?;
+    let trace =
+        pogo_prover::train::load(&workspace.store, &workspace.job(&data, &Device::Cpu)).map_err(
+            |error| match error {
+                Error::Unfinished { .. } => {
+                    Failure::in_file(&workspace.store.path(""), format!("the logs are damaged: {error}"))
+                }
+                error => error.into(),
+            },
+        )?;
+    let device = arguments.device.open(console)?;
     let bar = console.bar("replay", u64::from(steps.end - steps.start));
-    let differences =
-        replay(&workspace.store, &workspace.job(&data), &trace.records, &commitment, steps.clone(), |_| bar.inc(1))?;
+    let progress = |step: u32| bar.set_position(u64::from(step + 1 - steps.start));
+    let job = workspace.job(&data, &device);
+    let differences = replay(&workspace.store, &job, &trace.records, &commitment, steps.clone(), progress)?;
     bar.finish_and_clear();
     let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
     let table = Table::new("replay")

@@ -42,10 +42,10 @@ pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failu
     let workspace = arguments.begin.workspace()?;
     let data = workspace.data()?;
 
-    let trace = train::train(&workspace, &data, console)?;
+    let trace = train::train(&workspace, &data, arguments.begin.device, console)?;
     let commitment = commit::commit(&workspace, &trace)?;
     let beacon = challenge::challenge(&workspace, given, console)?;
-    open::open(&workspace, &data, &trace, &commitment, beacon, console)?;
+    open::open(&workspace, &data, &trace, &commitment, beacon, arguments.begin.device, console)?;
     prove::prove(&workspace, &commitment, beacon, arguments.begin.srs.as_deref(), console)?;
 
     let published = Published::read(dir)?;

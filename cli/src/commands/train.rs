@@ -6,7 +6,7 @@ use pogo_prover::data::Split;
 use pogo_prover::train::{self, Progress, Trace};
 use pogo_verifier::Setup as SrsKind;
 
-use super::{Done, Work};
+use super::{DeviceArgument, Done, Work};
 use crate::estimate;
 use crate::failure::Failure;
 use crate::output::{Console, Table};
@@ -31,6 +31,8 @@ pub(crate) struct Begin {
     /// Prepared ceremony SRS that the proofs rest on [default: the development SRS].
     #[arg(long, value_name = "FILE")]
     pub(crate) srs: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgument,
 }
 
 impl Begin {
@@ -64,23 +66,35 @@ impl Begin {
 pub(crate) fn run(arguments: &Begin, console: Console) -> Result<Done, Failure> {
     let workspace = arguments.workspace()?;
     let data = workspace.data()?;
-    let trace = train(&workspace, &data, console)?;
+    let trace = train(&workspace, &data, arguments.device, console)?;
     Ok(table(&workspace, &trace).into())
 }
 
 /// Trains, or reads the finished training.
-pub(crate) fn train(workspace: &Workspace, data: &Split, console: Console) -> Result<Trace, Failure> {
+pub(crate) fn train(
+    workspace: &Workspace,
+    data: &Split,
+    device: DeviceArgument,
+    console: Console,
+) -> Result<Trace, Failure> {
     let _span = tracing::info_span!("train").entered();
     if workspace.store.has(COMMITMENT) {
         return workspace.trace(data);
     }
+    let device = device.open(console)?;
     console.note(estimate::training(workspace, data));
     let bar = console.bar("train", workspace.setup.spec.steps.into());
-    let progress = |progress: Progress| {
-        bar.set_position(progress.step.into());
-        bar.set_message(format!("loss {:.4}", progress.loss));
+    let progress = |progress: Progress| match progress {
+        Progress::Steps { done, loss, .. } => {
+            bar.set_position(done.into());
+            bar.set_message(format!("loss {loss:.4}"));
+        }
+        Progress::Lost { reason, next } => bar.suspend(|| {
+            console.warn(format!("the device was lost ({reason}); going on from the last checkpoint on {next}"));
+        }),
     };
-    let trace = workspace.timed("train", || Ok(train::train(&workspace.store, &workspace.job(data), progress)?))?;
+    let job = workspace.job(data, &device);
+    let trace = workspace.timed("train", || Ok(train::train(&workspace.store, &job, progress)?))?;
     bar.finish_and_clear();
     Ok(trace)
 }

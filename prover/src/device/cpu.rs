@@ -17,6 +17,11 @@ use pogo_protocol::model::{Bytes, Spec, State, Tensor};
 use pogo_protocol::step::{Evaluation, Gradients, LeafMut, Scaling, StepResult, score, update_leaf};
 use rayon::prelude::*;
 
+use super::{Done, Step, Trainer};
+use crate::commit;
+use crate::error::Error;
+use crate::round::Round;
+
 /// Products summed in `f32`: `1024 * 128 * 127 < 2^24`.
 const CHUNK: usize = 1024;
 const _: () = assert!(CHUNK * 128 * (BYTE_MAX as usize) < 1 << 24);
@@ -26,6 +31,47 @@ const SMALL_PRODUCT: usize = 1 << 21;
 const GRAIN: usize = 1 << 13;
 /// Rows evaluated together.
 const EVALUATED_ROWS: usize = 1024;
+
+/// A state in memory.
+#[derive(Debug)]
+pub struct CpuTrainer<'a> {
+    round: &'a Round,
+    dither_seed: u32,
+    state: State,
+}
+
+impl<'a> CpuTrainer<'a> {
+    /// A trainer of `round`, at its initial state.
+    pub fn new(round: &'a Round, dither_seed: u32) -> Self {
+        Self { round, dither_seed, state: State::initial(&round.spec) }
+    }
+
+    fn step(&mut self, Step { t, batch }: &Step, hash: bool) -> Result<Done, Error> {
+        let layout = &self.round.layout;
+        let result = step(&self.round.spec, &mut self.state, batch, *t, self.dither_seed);
+        let roots = hash.then(|| commit::step_roots(layout, &self.state, &result.codes)).transpose()?;
+        Ok(Done { result, roots })
+    }
+}
+
+impl Trainer for CpuTrainer<'_> {
+    fn load(&mut self, state: &State) -> Result<(), Error> {
+        self.state = state.clone();
+        Ok(())
+    }
+
+    fn group(&self) -> usize {
+        1
+    }
+
+    fn run(&mut self, steps: &[Step], hash: bool) -> Result<Vec<Done>, Error> {
+        steps.iter().map(|step| self.step(step, hash)).collect()
+    }
+
+    fn state(&mut self) -> Result<State, Error> {
+        Ok(self.state.clone())
+    }
+}
 
 /// A matrix of bytes, held as `f32`: `real = value * 2^exponent`.
 struct Matrix {

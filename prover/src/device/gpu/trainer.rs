@@ -1,0 +1,164 @@
+//! The state of a round on a GPU, and its steps.
+
+use pogo_protocol::fixed::LEAF;
+use pogo_protocol::model::State;
+use pogo_protocol::step::StepResult;
+use pogo_shaders::constants;
+use pogo_shaders::kernels::leaf::{CODE_WORDS, CONTROL, unpack_codes};
+use pogo_shaders::plan::{BufferId, Buffers};
+use pogo_shaders::step::{Shard, Training};
+
+use super::{Gpu, GpuError, Memory, Program};
+use crate::commit;
+use crate::device::{Done, Step, Trainer};
+use crate::error::Error;
+use crate::round::Round;
+
+/// Most steps that are run without reading anything back.
+const SLOTS: usize = 16;
+/// Bytes that the slots of all steps may take together, as far as there is a choice.
+const SLOT_BYTES: usize = 256 << 20;
+
+/// A state in the memory of a GPU.
+#[derive(Debug)]
+pub struct GpuTrainer<'a> {
+    gpu: Gpu,
+    round: &'a Round,
+    dither_seed: u32,
+    training: Training,
+    memory: Memory,
+    /// The step in each slot.
+    steps: Vec<Program>,
+    /// Whether the scales hold an average yet.
+    started: bool,
+}
+
+impl<'a> GpuTrainer<'a> {
+    /// A trainer of `round` at its initial state.
+    ///
+    /// # Errors
+    /// [`GpuError::TooLarge`] or [`GpuError::Memory`] naming the tensor that does not fit.
+    pub fn new(gpu: &Gpu, round: &'a Round, dither_seed: u32) -> Result<Self, Error> {
+        let mut buffers = Buffers::default();
+        let training =
+            Training::new(&mut buffers, &round.spec, slots(round), gpu.binding_max()).map_err(GpuError::TooLarge)?;
+        let memory = gpu.allocate(buffers.list())?;
+        gpu.write(&memory, training.tables, 0, &constants::tables());
+        let steps = (0..training.slots).map(|slot| gpu.prepare(&memory, &training.step(slot)));
+        let steps = steps.collect::<Result<_, _>>()?;
+        let mut trainer = Self { gpu: gpu.clone(), round, dither_seed, training, memory, steps, started: false };
+        trainer.load(&State::initial(&round.spec))?;
+        Ok(trainer)
+    }
+
+    fn run_hashed(&mut self, step: &Step) -> Result<Done, Error> {
+        let mut done = self.run(std::slice::from_ref(step), false)?.remove(0);
+        done.roots = Some(commit::step_roots(&self.round.layout, &self.state()?, &done.result.codes)?);
+        Ok(done)
+    }
+
+    /// Writes what a step reads into its slot.
+    fn write_slot(&self, slot: usize, Step { t, batch }: &Step, started: bool) {
+        let control = [self.round.spec.learning_rate(*t), self.dither_seed, *t, started.into()];
+        self.write(self.training.control, slot * CONTROL, &control);
+        let features = self.training.pack_features(batch);
+        self.write(self.training.features, slot * features.len(), &features);
+        let labels: Vec<u32> = batch.labels.iter().map(|&label| label.into()).collect();
+        self.write(self.training.labels, slot * labels.len(), &labels);
+    }
+
+    /// Reads what the steps in the first `slots` slots left behind.
+    fn read_slots(&self, slots: usize) -> Result<Vec<StepResult>, GpuError> {
+        let words = self.training.results_words();
+        let results = self.gpu.read(&self.memory, &[(self.training.results, 0..slots * words)])?;
+        let mut done: Vec<StepResult> = results
+            .chunks(words)
+            .map(|words| {
+                let (loss, _, exponents_used, exponents_next) = self.training.unpack_results(words);
+                let codes = self.round.spec.tensors().iter().map(|t| Vec::with_capacity(t.padded_len())).collect();
+                StepResult { loss, exponents_used, exponents_next, codes }
+            })
+            .collect();
+        for shard in &self.training.shards {
+            let words = shard.leaves() * CODE_WORDS;
+            let codes = self.gpu.read(&self.memory, &[(shard.codes, 0..slots * words)])?;
+            for (result, codes) in done.iter_mut().zip(codes.chunks(words)) {
+                result.codes[shard.tensor].extend(unpack_codes(codes));
+            }
+        }
+        Ok(done)
+    }
+
+    fn write(&self, id: BufferId, first: usize, words: &[u32]) {
+        self.gpu.write(&self.memory, id, first, words);
+    }
+
+    fn write_signed(&self, id: BufferId, words: &[i32]) {
+        self.write(id, 0, &words.iter().map(|&word| word as u32).collect::<Vec<_>>());
+    }
+}
+
+impl Trainer for GpuTrainer<'_> {
+    fn load(&mut self, state: &State) -> Result<(), Error> {
+        for shard in &self.training.shards {
+            let (words, leaves) = places(shard);
+            self.write_signed(shard.weights, &state.weights[shard.tensor][words.clone()]);
+            self.write_signed(shard.momenta, &state.momenta[shard.tensor][words]);
+            self.write_signed(shard.scales, &state.scales[shard.tensor][leaves]);
+        }
+        self.write(self.training.exponents, 0, &self.training.pack_exponents(state.exponents.as_ref()));
+        self.started = state.started;
+        Ok(())
+    }
+
+    fn group(&self) -> usize {
+        self.training.slots
+    }
+
+    fn run(&mut self, steps: &[Step], hash: bool) -> Result<Vec<Done>, Error> {
+        if hash {
+            return steps.iter().map(|step| self.run_hashed(step)).collect();
+        }
+        for (slot, step) in steps.iter().enumerate() {
+            self.write_slot(slot, step, self.started || slot > 0);
+        }
+        self.started |= !steps.is_empty();
+        self.gpu.run(&self.steps[..steps.len()])?;
+        let results = self.read_slots(steps.len())?;
+        Ok(results.into_iter().map(|result| Done { result, roots: None }).collect())
+    }
+
+    fn state(&mut self) -> Result<State, Error> {
+        let mut state = State::from_weights(&self.round.spec, Vec::new());
+        state.weights = state.momenta.clone();
+        for shard in &self.training.shards {
+            let (words, leaves) = places(shard);
+            let parts =
+                [(shard.weights, 0..words.len()), (shard.momenta, 0..words.len()), (shard.scales, 0..leaves.len())];
+            let read: Vec<i32> = self.gpu.read(&self.memory, &parts)?.into_iter().map(|word| word as i32).collect();
+            let (weights, rest) = read.split_at(words.len());
+            let (momenta, scales) = rest.split_at(words.len());
+            state.weights[shard.tensor][words.clone()].copy_from_slice(weights);
+            state.momenta[shard.tensor][words].copy_from_slice(momenta);
+            state.scales[shard.tensor][leaves].copy_from_slice(scales);
+        }
+        let words = 1 + 3 * self.training.sites();
+        let exponents = self.gpu.read(&self.memory, &[(self.training.exponents, 0..words)])?;
+        state.exponents = self.training.unpack_exponents(&exponents);
+        state.started = self.started;
+        Ok(state)
+    }
+}
+
+/// Words and leaves of its tensor that a shard holds.
+fn places(shard: &Shard) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+    let leaves = shard.first_leaf()..shard.first_leaf() + shard.leaves();
+    (leaves.start * LEAF..leaves.end * LEAF, leaves)
+}
+
+/// As many slots as are worth their memory, one at least.
+fn slots(round: &Round) -> usize {
+    let codes = round.layout.leaf_count() * CODE_WORDS * 4;
+    let features = round.spec.batch as usize * round.spec.layers[0] as usize;
+    (SLOT_BYTES / (codes + features).max(1)).clamp(1, SLOTS)
+}

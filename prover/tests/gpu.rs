@@ -1,0 +1,239 @@
+//! Every adapter of this machine gives the bits of the plain twins, kernel by kernel.
+//!
+//! Without an adapter each test says that it was skipped, unless `POGO_REQUIRE_GPU` is set.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use pogo_circuits::round::Shape;
+use pogo_protocol::codec::scalar_bytes;
+use pogo_protocol::data::DataSet;
+use pogo_protocol::fixed::{WORD_MAX, WORD_MIN, pcg};
+use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::statement::Context;
+use pogo_prover::commit;
+use pogo_prover::device::Device;
+use pogo_prover::device::gpu::{self, Gpu, Memory};
+use pogo_prover::round::Round;
+use pogo_prover::store::Store;
+use pogo_prover::train::{Job, Progress, Stepper, Trace, initial_record, train};
+use pogo_shaders::constants;
+use pogo_shaders::kernel::Access;
+use pogo_shaders::kernels::leaf::CONTROL;
+use pogo_shaders::plan::{BufferId, Buffers, Dispatch, run_twins};
+use pogo_shaders::step::{BINDING_MAX, Training};
+
+/// Runs a test on every adapter, or says that there is none.
+fn on_every_adapter(test: &str, run: impl Fn(&Gpu)) {
+    let adapters = gpu::adapters();
+    if adapters.is_empty() {
+        assert!(std::env::var_os("POGO_REQUIRE_GPU").is_none(), "{test}: a GPU adapter is required here");
+        eprintln!("skipped: {test}: this machine has no GPU adapter");
+    }
+    for adapter in adapters {
+        eprintln!("{test}: {}", adapter.describe());
+        run(&Gpu::open(adapter.index).unwrap());
+    }
+}
+
+/// The same memory on a device and plain.
+struct Pair<'a> {
+    gpu: &'a Gpu,
+    device: Memory,
+    plain: Vec<Vec<u32>>,
+}
+
+impl<'a> Pair<'a> {
+    fn new(gpu: &'a Gpu, buffers: &Buffers) -> Self {
+        let device = gpu.allocate(buffers.list()).unwrap();
+        Self { gpu, device, plain: buffers.list().iter().map(|buffer| vec![0; buffer.words]).collect() }
+    }
+
+    fn write(&mut self, id: BufferId, words: &[u32]) {
+        self.gpu.write(&self.device, id, 0, words);
+        self.plain[id.0][..words.len()].copy_from_slice(words);
+    }
+
+    /// Runs one dispatch on both sides and compares every buffer that it may write.
+    fn check(&mut self, dispatch: &Dispatch) {
+        let program = self.gpu.prepare(&self.device, std::slice::from_ref(dispatch)).unwrap();
+        self.gpu.run([&program]).unwrap();
+        run_twins(&mut self.plain, std::slice::from_ref(dispatch));
+        for (binding, &id) in dispatch.buffers.iter().enumerate() {
+            if dispatch.kernel.bindings[binding] != Access::Write {
+                continue;
+            }
+            let expected = &self.plain[id.0];
+            let got = self.gpu.read(&self.device, &[(id, 0..expected.len())]).unwrap();
+            let wrong = (0..got.len()).find(|&i| got[i] != expected[i]);
+            let at = wrong.map(|i| (i, got[i] as i32, expected[i] as i32));
+            assert_eq!(at, None, "{}: binding {binding}: (word, got, expected)", dispatch.kernel.name);
+        }
+    }
+}
+
+fn spec(layers: &[u32], batch: u32, learning_rate: u32) -> Spec {
+    Spec {
+        name: "test".into(),
+        layers: layers.to_vec(),
+        batch,
+        steps: 8,
+        checkpoint_every: 1,
+        learning_rate,
+        schedule: Schedule::Constant,
+        warmup: 0,
+        seed: 3,
+        data_root: [0; 32],
+    }
+}
+
+/// Words over the whole legal range, its edges often among them.
+fn word(seed: u32, i: usize) -> u32 {
+    let draw = pcg(seed.wrapping_add(i as u32));
+    let edges = [WORD_MIN, WORD_MAX, 0, 1, -1, WORD_MIN + 1, 64, -64];
+    match draw % 16 {
+        edge @ 0..8 => edges[edge as usize] as u32,
+        _ => (pcg(draw) as i32 >> (1 + draw % 29)) as u32,
+    }
+}
+
+#[test]
+fn every_kernel_of_a_step_equals_its_twin() {
+    let specs = [
+        (spec(&[70, 5, 3], 4, 4096), BINDING_MAX),
+        (spec(&[64, 64, 10], 64, 65_536), BINDING_MAX),
+        (spec(&[100, 300, 200, 70], 64, (1 << 26) - 1), 128 << 10),
+    ];
+    on_every_adapter("every_kernel_of_a_step_equals_its_twin", |gpu| {
+        for (spec, binding_max) in &specs {
+            let mut buffers = Buffers::default();
+            let training = Training::new(&mut buffers, spec, 2, *binding_max).unwrap();
+            let mut pair = Pair::new(gpu, &buffers);
+            pair.write(training.tables, &constants::tables());
+            let state = State::initial(spec);
+            for shard in &training.shards {
+                let words = shard.first_leaf() * 64..(shard.first_leaf() + shard.leaves()) * 64;
+                let weights: Vec<u32> = state.weights[shard.tensor][words].iter().map(|&w| w as u32).collect();
+                pair.write(shard.weights, &weights);
+            }
+            let classes = spec.layers[spec.layers.len() - 1];
+            for t in 0..4 {
+                let slot = t as usize % 2;
+                let control = [spec.learning_rate(t), 99, t, u32::from(t > 0)];
+                pair.write(training.control, &[control; 2].concat()[..2 * CONTROL]);
+                let features: Vec<u32> = (0..2 * training.features_words()).map(|i| pcg(t ^ i as u32)).collect();
+                pair.write(training.features, &features);
+                let labels: Vec<u32> = (0..2 * spec.batch).map(|i| pcg(i + t) % classes).collect();
+                pair.write(training.labels, &labels);
+                training.step(slot).iter().for_each(|dispatch| pair.check(dispatch));
+            }
+            // Weights, momenta and scales of any size, which training reaches only after long.
+            for shard in &training.shards {
+                let real = shard.leaves() * 64;
+                for (id, seed) in [(shard.weights, 1), (shard.momenta, 2)] {
+                    pair.write(id, &(0..real).map(|i| word(seed, i)).collect::<Vec<_>>());
+                }
+                let scales: Vec<u32> = (0..shard.leaves()).map(|i| word(3, i) & WORD_MAX as u32).collect();
+                pair.write(shard.scales, &scales);
+            }
+            training.step(0).iter().for_each(|dispatch| pair.check(dispatch));
+        }
+    });
+}
+
+/// A round over made-up records, and the root it starts from.
+fn job_parts(layers: &[u32], steps: u32) -> (Round, DataSet) {
+    let (width, classes) = (layers[0] as usize, layers[layers.len() - 1]);
+    let records = 300;
+    let data = DataSet {
+        width,
+        classes: classes as usize,
+        features: (0..records * width).map(|i| (pcg(i as u32) >> 25) as i8).collect(),
+        labels: (0..records).map(|i| (pcg(i as u32 ^ 5) % classes) as u16).collect(),
+    };
+    let (_, root) = commit::data_root(&data);
+    let spec = Spec { steps, data_root: scalar_bytes(&root), ..spec(layers, 64, 65_536) };
+    let context = Context { chain_id: 31_337, contract: [9; 20], task: [8; 32], round: 0, miner: [7; 20] };
+    (Round::new(spec, context, Shape::MINIMAL).unwrap(), data)
+}
+
+/// A folder that is gone in the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("pogo-gpu-{}-{number}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        Self(path)
+    }
+
+    fn store(&self) -> Store {
+        Store::open(&self.0).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn train_on(device: &Device, round: &Round, data: &DataSet, progress: impl FnMut(Progress)) -> Trace {
+    let folder = Folder::new();
+    train(&folder.store(), &Job { round, data, device }, progress).unwrap()
+}
+
+#[test]
+fn a_round_has_the_roots_of_the_cpu() {
+    let (round, data) = job_parts(&[64, 64, 10], 20);
+    let expected = train_on(&Device::Cpu, &round, &data, |_| {});
+    on_every_adapter("a_round_has_the_roots_of_the_cpu", |gpu| {
+        let got = train_on(&Device::Gpu(gpu.clone()), &round, &data, |_| {});
+        assert_eq!(got.records, expected.records);
+        assert!(got.state == expected.state);
+    });
+}
+
+#[test]
+fn a_device_lost_in_the_middle_ends_in_the_same_roots() {
+    let (round, data) = job_parts(&[64, 32, 10], 150);
+    let expected = train_on(&Device::Cpu, &round, &data, |_| {});
+    on_every_adapter("a_device_lost_in_the_middle_ends_in_the_same_roots", |gpu| {
+        let mut lost = Vec::new();
+        let got = train_on(&Device::Gpu(gpu.clone()), &round, &data, |progress| match progress {
+            Progress::Steps { done, .. } if done > 70 && lost.is_empty() => gpu.destroy(),
+            Progress::Steps { .. } => {}
+            Progress::Lost { reason, next } => lost.push((reason, next)),
+        });
+        assert_eq!(lost.len(), 1, "{lost:?}");
+        assert_eq!(lost[0].1, gpu.describe(), "it goes on on the same adapter");
+        assert_eq!(got.records, expected.records);
+        assert!(got.state == expected.state);
+    });
+}
+
+#[test]
+fn steps_may_be_grouped_in_any_way() {
+    let (round, data) = job_parts(&[70, 20, 3], 24);
+    let root = initial_record(&round.layout, &State::initial(&round.spec)).unwrap().state_root;
+    let codes = |device: &Device, cuts: &[u32]| {
+        let job = Job { round: &round, data: &data, device };
+        let mut stepper = Stepper::new(&job, root).unwrap();
+        let parts = cuts.windows(2).flat_map(|cut| stepper.run(cut[0]..cut[1]).unwrap()).collect::<Vec<_>>();
+        (parts, stepper.state().unwrap())
+    };
+    let expected = codes(&Device::Cpu, &[0, 24]);
+    on_every_adapter("steps_may_be_grouped_in_any_way", |gpu| {
+        for cuts in [&[0, 24][..], &[0, 1, 2, 24], &[0, 5, 21, 24]] {
+            assert!(codes(&Device::Gpu(gpu.clone()), cuts) == expected, "{cuts:?}");
+        }
+    });
+}
+
+#[test]
+fn an_adapter_that_does_not_exist_is_named() {
+    let error = Gpu::open(4711).unwrap_err().to_string();
+    assert!(error.starts_with("no GPU adapter 4711: "), "{error}");
+}

@@ -1,13 +1,16 @@
-//! Checkpoints and update logs: the state and the codes of a round as bytes.
+//! Checkpoints, update logs and what workers exchange: the state, the codes and the gradients of a
+//! round as bytes.
 //!
 //! Codes are two to a byte, low nibble first, `code + 7`; the log of updates is the 4-bit diff of
 //! every step.
 
 use pogo_protocol::codec::{CodecError, Reader, Writer};
-use pogo_protocol::fixed::CODE_MAX;
+use pogo_protocol::fixed::{BYTE_MAX, CODE_MAX};
 use pogo_protocol::model::{Exponents, Spec, State};
+use pogo_protocol::step::Gradients;
 
 const MAGIC: &[u8; 8] = b"pogo/sta";
+const GRADIENTS_MAGIC: &[u8; 8] = b"pogo/gra";
 /// Largest magnitude of an exponent: 32-bit sums of 32-bit exponents -24 and -15 ask for less.
 const EXPONENT_MAX: i32 = 128;
 
@@ -87,6 +90,41 @@ pub fn decode_codes(spec: &Spec, bytes: &[u8]) -> Result<Vec<Vec<i8>>, CodecErro
     Ok(lengths.iter().map(|&length| codes.by_ref().take(length).collect()).collect())
 }
 
+/// Canonical bytes of gradients.
+pub fn encode_gradients(gradients: &Gradients) -> Vec<u8> {
+    let writer = Writer::new(GRADIENTS_MAGIC).u64(gradients.loss);
+    let writer = writer.integers(&flatten(Some(&gradients.exponents_used)));
+    let writer = writer.integers(&flatten(Some(&gradients.exponents_next)));
+    gradients.values.iter().fold(writer, |writer, values| writer.integers(values)).finish()
+}
+
+/// Reads gradients of `rows` rows of this spec, so bounded that those of a batch add up without a
+/// wrap: `|values| <= rows * 127^2` and `loss < rows * 2^32`.
+///
+/// # Errors
+/// [`CodecError`] naming the field, also for gradients of another shape.
+pub fn decode_gradients(spec: &Spec, rows: usize, bytes: &[u8]) -> Result<Gradients, CodecError> {
+    let mut reader = Reader::new(bytes, GRADIENTS_MAGIC, "part of a step")?;
+    let legal = |holds: bool, field| if holds { Ok(()) } else { Err(CodecError::Value { field }) };
+    let loss = reader.u64("loss")?;
+    legal(loss <= rows as u64 * u64::from(u32::MAX), "loss")?;
+    let mut exponents = || {
+        let exponents = unflatten(spec, &reader.integers("exponents")?)?;
+        exponents.ok_or(CodecError::Value { field: "exponents" })
+    };
+    let (exponents_used, exponents_next) = (exponents()?, exponents()?);
+    let most = rows as u64 * (BYTE_MAX * BYTE_MAX) as u64;
+    let mut values = Vec::new();
+    for tensor in spec.tensors() {
+        let part = reader.integers("gradient")?;
+        let bounded = part.iter().all(|value| u64::from(value.unsigned_abs()) <= most);
+        legal(part.len() == tensor.rows * tensor.cols && bounded, "gradient")?;
+        values.push(part);
+    }
+    reader.finish()?;
+    Ok(Gradients { loss, exponents_used, exponents_next, values })
+}
+
 #[cfg(test)]
 mod tests {
     use pogo_protocol::model::Schedule;
@@ -122,6 +160,30 @@ mod tests {
         assert!(decode_state(&spec, &[&bytes[..], &[0]].concat()).is_err());
         let other = Spec { layers: vec![70, 6, 3], ..spec };
         assert!(decode_state(&other, &bytes).is_err());
+    }
+
+    #[test]
+    fn gradients_read_back_and_nothing_else_does() {
+        let spec = spec();
+        let exponents = Exponents { weights: vec![1, 2], activations: vec![-3], errors: vec![4, -5] };
+        let gradients = Gradients {
+            loss: 3 << 31,
+            exponents_used: exponents.clone(),
+            exponents_next: exponents,
+            values: vec![vec![2 * 127 * 127; 350], vec![-2 * 127 * 127; 15]],
+        };
+        let bytes = encode_gradients(&gradients);
+        assert_eq!(decode_gradients(&spec, 2, &bytes), Ok(gradients.clone()));
+        assert!(decode_gradients(&spec, 2, &bytes[..bytes.len() - 1]).is_err());
+        assert!(decode_gradients(&spec, 2, &[&bytes[..], &[0]].concat()).is_err());
+        assert_eq!(decode_gradients(&spec, 1, &bytes), Err(CodecError::Value { field: "loss" }));
+        let small = encode_gradients(&Gradients { loss: 0, ..gradients.clone() });
+        assert_eq!(decode_gradients(&spec, 1, &small), Err(CodecError::Value { field: "gradient" }));
+        let other = Spec { layers: vec![70, 6, 3], ..spec.clone() };
+        assert_eq!(decode_gradients(&other, 2, &bytes), Err(CodecError::Value { field: "gradient" }));
+        let none = Exponents { weights: vec![], activations: vec![], errors: vec![] };
+        let none = encode_gradients(&Gradients { exponents_used: none, ..gradients });
+        assert_eq!(decode_gradients(&spec, 2, &none), Err(CodecError::Value { field: "exponents" }));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use pogo_protocol::fixed;
 use pogo_protocol::tables::{EXP, LN};
 
+use crate::field;
 use crate::kernel::PARAMETERS;
 
 /// The head of every shader.
@@ -44,7 +45,7 @@ fn text() -> String {
     for (name, value) in unsigned {
         writeln!(text, "const {name}: u32 = {value}u;").expect("a string takes everything");
     }
-    text
+    text + &field::wgsl()
 }
 
 /// The tables of `exp` and `ln`, one after the other, as a buffer holds them.

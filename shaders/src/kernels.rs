@@ -5,6 +5,7 @@
 //! of a layer sums along packed words. All matrices are padded to whole tiles of 64 with zeros.
 //! Signed words are two's complement.
 
+pub mod commit;
 pub mod elementwise;
 pub mod leaf;
 pub mod loss;
@@ -14,7 +15,7 @@ use crate::kernel::Kernel;
 
 /// All kernels.
 pub fn all() -> Vec<&'static Kernel> {
-    [&product::KERNELS[..], &elementwise::KERNELS, &loss::KERNELS, &leaf::KERNELS].concat()
+    [&product::KERNELS[..], &elementwise::KERNELS, &loss::KERNELS, &leaf::KERNELS, &commit::KERNELS].concat()
 }
 
 /// Marks an operand that has no site: its exponent is in the constant.

@@ -5,8 +5,10 @@
 //! dispatches; a device runs it, and the twins run it too, bit for bit. Plain WGSL: no float, no
 //! optional feature, WebGPU's default limits.
 
+pub mod commit;
 pub mod constants;
 pub mod evaluate;
+pub mod field;
 pub mod kernel;
 pub mod kernels;
 pub mod plan;

@@ -1,16 +1,20 @@
 //! The state of a round on a GPU, and its steps.
 
+use ark_bn254::Fr;
 use pogo_protocol::fixed::LEAF;
+use pogo_protocol::leaf::tag;
+use pogo_protocol::merkle::root_of_nodes;
 use pogo_protocol::model::State;
 use pogo_protocol::step::StepResult;
-use pogo_shaders::constants;
-use pogo_shaders::kernels::leaf::{CODE_WORDS, CONTROL, unpack_codes};
+use pogo_shaders::commit::{Committing, Kind};
+use pogo_shaders::evaluate::Evaluating;
+use pogo_shaders::kernels::leaf::{CODE_WORDS, CONTROL, MOMENTA_CHANGED, WEIGHTS_CHANGED, unpack_codes};
 use pogo_shaders::plan::{BufferId, Buffers};
 use pogo_shaders::step::{Shard, Training};
+use pogo_shaders::{constants, field};
 
 use super::{Gpu, GpuError, Memory, Program};
-use crate::commit;
-use crate::device::{Done, Step, Trainer};
+use crate::device::{Done, Roots, Step, Trainer};
 use crate::error::Error;
 use crate::round::Round;
 
@@ -26,9 +30,11 @@ pub struct GpuTrainer<'a> {
     round: &'a Round,
     dither_seed: u32,
     training: Training,
+    committing: Committing,
+    evaluating: Evaluating,
     memory: Memory,
-    /// The step in each slot.
-    steps: Vec<Program>,
+    /// The step in each slot, and its commitment.
+    slots: Vec<(Program, Program)>,
     /// Whether the scales hold an average yet.
     started: bool,
 }
@@ -42,19 +48,23 @@ impl<'a> GpuTrainer<'a> {
         let mut buffers = Buffers::default();
         let training =
             Training::new(&mut buffers, &round.spec, slots(round), gpu.binding_max()).map_err(GpuError::TooLarge)?;
+        let most = gpu.binding_max();
+        let committing = Committing::new(&mut buffers, &round.layout, &training, most).map_err(GpuError::TooLarge)?;
+        let evaluating = Evaluating::new(&mut buffers, &round.spec, &training, most).map_err(GpuError::TooLarge)?;
         let memory = gpu.allocate(buffers.list())?;
         gpu.write(&memory, training.tables, 0, &constants::tables());
-        let steps = (0..training.slots).map(|slot| gpu.prepare(&memory, &training.step(slot)));
-        let steps = steps.collect::<Result<_, _>>()?;
-        let mut trainer = Self { gpu: gpu.clone(), round, dither_seed, training, memory, steps, started: false };
+        gpu.write(&memory, committing.poseidon, 0, &field::poseidon());
+        gpu.write(&memory, committing.empty, 0, &committing.pack_empty());
+        let prepare = |slot| -> Result<(Program, Program), GpuError> {
+            let commit = committing.step(&training, slot);
+            Ok((gpu.prepare(&memory, &training.step(slot))?, gpu.prepare(&memory, &commit)?))
+        };
+        let slots = (0..training.slots).map(prepare).collect::<Result<_, _>>()?;
+        let gpu = gpu.clone();
+        let mut trainer =
+            Self { gpu, round, dither_seed, training, committing, evaluating, memory, slots, started: false };
         trainer.load(&State::initial(&round.spec))?;
         Ok(trainer)
-    }
-
-    fn run_hashed(&mut self, step: &Step) -> Result<Done, Error> {
-        let mut done = self.run(std::slice::from_ref(step), false)?.remove(0);
-        done.roots = Some(commit::step_roots(&self.round.layout, &self.state()?, &done.result.codes)?);
-        Ok(done)
     }
 
     /// Writes what a step reads into its slot.
@@ -89,6 +99,31 @@ impl<'a> GpuTrainer<'a> {
         Ok(done)
     }
 
+    /// Reads the roots of the first `slots` slots.
+    fn read_roots(&self, slots: usize) -> Result<Vec<Option<Roots>>, GpuError> {
+        let words = self.committing.tops_words();
+        let parts = [(self.committing.flags, 0..1), (self.committing.tops, 0..slots * words)];
+        let read = self.gpu.read(&self.memory, &parts)?;
+        if read[0] != 0 {
+            return Err(GpuError::Other("a value left on the device has no place in a leaf".into()));
+        }
+        let roots = |words: &[u32]| -> Result<Option<Roots>, GpuError> {
+            Ok(Some(Roots {
+                state: self.root(Kind::State, tag::STATE_ROOT, words)?,
+                update: self.root(Kind::Codes, tag::UPDATE_ROOT, words)?,
+            }))
+        };
+        read[1..].chunks(words).map(roots).collect()
+    }
+
+    /// The root of a tree from the nodes that the device leaves to the host.
+    fn root(&self, kind: Kind, tag: u64, tops: &[u32]) -> Result<Fr, GpuError> {
+        let layout = &self.round.layout;
+        let nodes = self.committing.unpack_tops(kind, tops);
+        let nodes = nodes.ok_or_else(|| GpuError::Other("a node of the device is not an element".into()))?;
+        Ok(layout.root(tag, root_of_nodes(layout.depth(), &nodes)))
+    }
+
     fn write(&self, id: BufferId, first: usize, words: &[u32]) {
         self.gpu.write(&self.memory, id, first, words);
     }
@@ -104,6 +139,7 @@ impl Trainer for GpuTrainer<'_> {
             let (words, leaves) = places(shard);
             self.write_signed(shard.weights, &state.weights[shard.tensor][words.clone()]);
             self.write_signed(shard.momenta, &state.momenta[shard.tensor][words]);
+            self.write(shard.changed, 0, &vec![WEIGHTS_CHANGED | MOMENTA_CHANGED; leaves.len()]);
             self.write_signed(shard.scales, &state.scales[shard.tensor][leaves]);
         }
         self.write(self.training.exponents, 0, &self.training.pack_exponents(state.exponents.as_ref()));
@@ -116,16 +152,16 @@ impl Trainer for GpuTrainer<'_> {
     }
 
     fn run(&mut self, steps: &[Step], hash: bool) -> Result<Vec<Done>, Error> {
-        if hash {
-            return steps.iter().map(|step| self.run_hashed(step)).collect();
-        }
         for (slot, step) in steps.iter().enumerate() {
             self.write_slot(slot, step, self.started || slot > 0);
         }
         self.started |= !steps.is_empty();
-        self.gpu.run(&self.steps[..steps.len()])?;
+        let programs = |(step, commit)| [Some(step), hash.then_some(commit)];
+        let slots = self.slots[..steps.len()].iter().map(|(step, commit)| (step, commit));
+        self.gpu.run(slots.flat_map(programs).flatten())?;
         let results = self.read_slots(steps.len())?;
-        Ok(results.into_iter().map(|result| Done { result, roots: None }).collect())
+        let roots = if hash { self.read_roots(steps.len())? } else { vec![None; steps.len()] };
+        Ok(results.into_iter().zip(roots).map(|(result, roots)| Done { result, roots }).collect())
     }
 
     fn state(&mut self) -> Result<State, Error> {

@@ -1,0 +1,241 @@
+//! The commitments of a state as a list of dispatches: leaves, then the levels of each shard's
+//! subtree. What did not change since the last commitment is not hashed again. The few nodes at the
+//! top of a subtree are left to the host, which hashes them faster than a device that runs one
+//! thread, see [`pogo_protocol::merkle::root_of_nodes`].
+
+use std::ops::Range;
+
+use pogo_protocol::merkle::{Layout, Nodes, empty_subtrees};
+
+use crate::evaluate::Evaluating;
+use crate::field::{self, WORDS, to_words};
+use crate::kernels::commit::{
+    KEEP_NODES, MOMENTA_HASH, QUANTIZED_LEAVES, STATE_LEAVES, UPDATE_LEAVES, WEIGHTS_HASH, collect_dispatch,
+    leaves_dispatch, levels, tree_dispatches,
+};
+use crate::kernels::leaf::{CODE_WORDS, MOMENTA_CHANGED, WEIGHTS_CHANGED};
+use crate::plan::{BufferId, Buffers, Dispatch, TooLarge, parameters, spread};
+use crate::step::{Shard, Training};
+
+/// Most nodes at the top of a subtree that are left to the host.
+const TOP: usize = 32;
+
+/// Which tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Weights, momenta and scales.
+    State,
+    /// Codes of a step, or of the 4-bit model.
+    Codes,
+}
+
+/// Where a shard sits in the tree, and its buffers.
+#[derive(Clone, Debug)]
+struct Subtree {
+    /// First position in the tree.
+    first: usize,
+    leaves_per_row: usize,
+    row_stride: usize,
+    /// Levels that the device hashes; the last has at most [`TOP`] nodes.
+    levels: Vec<Range<usize>>,
+    weights_hashes: BufferId,
+    momenta_hashes: BufferId,
+    /// Leaves whose weights changed, whose momenta changed, where either did.
+    lists: [BufferId; 3],
+    /// Nodes of the state, which are kept, and of codes, which are not.
+    state_nodes: BufferId,
+    code_nodes: BufferId,
+    /// Nodes of the state whose parents must be hashed.
+    fresh: BufferId,
+}
+
+/// Buffers and dispatches of the commitments.
+#[derive(Clone, Debug)]
+pub struct Committing {
+    /// Constants of the permutation, [`field::poseidon`].
+    pub poseidon: BufferId,
+    /// Roots of empty subtrees, [`Committing::pack_empty`].
+    pub empty: BufferId,
+    /// The first word becomes 1 when a value has no place in a leaf.
+    pub flags: BufferId,
+    /// Nodes left to the host: of each slot [`Committing::tops_words`].
+    pub tops: BufferId,
+    depth: usize,
+    subtrees: Vec<Subtree>,
+}
+
+impl Committing {
+    /// Adds the buffers of the commitments of `training` to `buffers`.
+    ///
+    /// # Errors
+    /// [`TooLarge`] naming what does not fit.
+    pub fn new(
+        buffers: &mut Buffers,
+        layout: &Layout,
+        training: &Training,
+        binding_max: usize,
+    ) -> Result<Self, TooLarge> {
+        let subtree = |shard: &Shard| subtree(buffers, layout, shard, binding_max);
+        let subtrees: Vec<Subtree> = training.shards.iter().map(subtree).collect::<Result<_, _>>()?;
+        let tops: usize = subtrees.iter().map(|subtree| 2 * subtree.top().len() * WORDS).sum();
+        Ok(Self {
+            poseidon: buffers.add_uniform("constants of Poseidon", field::poseidon().len()),
+            empty: buffers.add_within("empty subtrees", (layout.depth() + 1) * WORDS, binding_max)?,
+            flags: buffers.add("flags", 1),
+            tops: buffers.add_within("nodes for the host", training.slots * tops, binding_max)?,
+            depth: layout.depth(),
+            subtrees,
+        })
+    }
+
+    /// The dispatches that hash the state and the codes of the step in `slot`.
+    pub fn step(&self, training: &Training, slot: usize) -> Vec<Dispatch> {
+        let mut list = Vec::new();
+        let both = || training.shards.iter().zip(&self.subtrees);
+        both().for_each(|(shard, subtree)| list.extend(collect(shard, subtree)));
+        both().for_each(|(shard, subtree)| list.extend(self.state_leaves(shard, subtree)));
+        for (shard, subtree) in both() {
+            let codes = slot * shard.leaves() * CODE_WORDS;
+            let buffers = vec![self.poseidon, shard.codes, subtree.code_nodes, self.flags];
+            list.push(leaves_dispatch(&UPDATE_LEAVES, shard.leaves(), 1, &subtree.place(codes), buffers));
+        }
+        list.extend(self.trees(&[Kind::State, Kind::Codes], slot));
+        list
+    }
+
+    /// The dispatches that hash the 4-bit model into slot 0, after [`Evaluating::quantize`].
+    pub fn quantized(&self, training: &Training, evaluating: &Evaluating) -> Vec<Dispatch> {
+        let both = training.shards.iter().zip(&evaluating.shards).zip(&self.subtrees);
+        let leaves = both.map(|((shard, quantized), subtree)| {
+            let buffers = vec![self.poseidon, quantized.codes, quantized.scales, subtree.code_nodes, self.flags];
+            leaves_dispatch(&QUANTIZED_LEAVES, shard.leaves(), 1, &subtree.place(0), buffers)
+        });
+        leaves.chain(self.trees(&[Kind::Codes], 0)).collect()
+    }
+
+    /// Roots of empty subtrees as `empty` holds them.
+    pub fn pack_empty(&self) -> Vec<u32> {
+        empty_subtrees(self.depth).into_iter().flat_map(to_words).collect()
+    }
+
+    /// Words of `tops` for each slot.
+    pub fn tops_words(&self) -> usize {
+        self.subtrees.iter().map(|subtree| 2 * subtree.top().len() * WORDS).sum()
+    }
+
+    /// The nodes of one tree from the words of a slot of `tops`; none when one of them is no element.
+    pub fn unpack_tops(&self, kind: Kind, words: &[u32]) -> Option<Vec<Nodes>> {
+        let node = |words: &[u32]| field::from_words(words.first_chunk()?);
+        let nodes = self.subtrees.iter().enumerate().map(|(i, subtree)| {
+            let height = subtree.levels.len() - 1;
+            let at = self.top_at(i, kind);
+            let words = &words[at..at + subtree.top().len() * WORDS];
+            let hashes = words.chunks(WORDS).map(node).collect::<Option<_>>()?;
+            Some(Nodes { height, first: subtree.first >> height, hashes })
+        });
+        nodes.collect()
+    }
+
+    fn state_leaves(&self, shard: &Shard, subtree: &Subtree) -> [Dispatch; 3] {
+        let leaves = shard.leaves();
+        let Subtree { weights_hashes, momenta_hashes, state_nodes, fresh, .. } = *subtree;
+        let [weights_list, momenta_list, list] = subtree.lists;
+        let (poseidon, flags) = (self.poseidon, self.flags);
+        let weights = vec![poseidon, shard.weights, weights_list, weights_hashes, flags];
+        let momenta = vec![poseidon, shard.momenta, shard.scales, momenta_list, momenta_hashes, flags];
+        let state = vec![poseidon, list, weights_hashes, momenta_hashes, state_nodes, fresh];
+        [
+            leaves_dispatch(&WEIGHTS_HASH, leaves, 4, &[], weights),
+            leaves_dispatch(&MOMENTA_HASH, leaves, 5, &[], momenta),
+            leaves_dispatch(&STATE_LEAVES, leaves, 1, &subtree.place(0), state),
+        ]
+    }
+
+    /// Levels of the trees, and their tops to the slot.
+    fn trees(&self, kinds: &[Kind], slot: usize) -> Vec<Dispatch> {
+        let mut list = Vec::new();
+        for (i, subtree) in self.subtrees.iter().enumerate() {
+            for &kind in kinds {
+                let (nodes, all) = match kind {
+                    Kind::State => (subtree.state_nodes, false),
+                    Kind::Codes => (subtree.code_nodes, true),
+                };
+                list.extend(tree_dispatches(&subtree.levels, all, [self.poseidon, self.empty, nodes, subtree.fresh]));
+                let to = slot * self.tops_words() + self.top_at(i, kind);
+                list.push(keep(subtree.top(), to, nodes, self.tops));
+            }
+        }
+        list
+    }
+
+    /// First word of a top in its slot.
+    fn top_at(&self, i: usize, kind: Kind) -> usize {
+        let before: usize = self.subtrees[..i].iter().map(|subtree| 2 * subtree.top().len() * WORDS).sum();
+        match kind {
+            Kind::State => before,
+            Kind::Codes => before + self.subtrees[i].top().len() * WORDS,
+        }
+    }
+}
+
+impl Subtree {
+    fn top(&self) -> Range<usize> {
+        self.levels[self.levels.len() - 1].clone()
+    }
+
+    /// Parameters that place a leaf among the nodes, and the first word of its codes.
+    fn place(&self, codes: usize) -> [u32; 4] {
+        [0, self.leaves_per_row as u32, self.row_stride as u32, codes as u32]
+    }
+}
+
+fn subtree(buffers: &mut Buffers, layout: &Layout, shard: &Shard, binding_max: usize) -> Result<Subtree, TooLarge> {
+    let first_leaf = layout.leaves_of(shard.tensor).start + shard.first_leaf();
+    let leaves_per_row = shard.leaves() / shard.rows.len();
+    let row_stride = leaves_per_row.next_power_of_two();
+    let positions = (shard.rows.len() - 1) * row_stride + leaves_per_row;
+    let height = (shard.rows.len().next_power_of_two() * row_stride).ilog2() as usize;
+    let all = levels(positions, height);
+    let hashed = all.iter().position(|level| level.len() <= TOP).unwrap_or(height);
+    let nodes = all[hashed].end;
+    let mut add = |what: &str, words: usize| {
+        let name = format!("{what} of tensor {}, rows {:?}", shard.tensor, shard.rows);
+        buffers.add_within(name, words, binding_max)
+    };
+    let leaves = shard.leaves();
+    Ok(Subtree {
+        first: layout.place(first_leaf).position,
+        leaves_per_row,
+        row_stride,
+        levels: all[..=hashed].to_vec(),
+        weights_hashes: add("hashes of the weights", leaves * WORDS)?,
+        momenta_hashes: add("hashes of the momenta", leaves * WORDS)?,
+        lists: [
+            add("leaves with changed weights", 1 + leaves)?,
+            add("leaves with changed momenta", 1 + leaves)?,
+            add("changed leaves", 1 + leaves)?,
+        ],
+        state_nodes: add("nodes of the state", nodes * WORDS)?,
+        code_nodes: add("nodes of the codes", nodes * WORDS)?,
+        fresh: add("fresh nodes", nodes)?,
+    })
+}
+
+/// The lists of a shard, and no change marked any more.
+fn collect(shard: &Shard, subtree: &Subtree) -> [Dispatch; 3] {
+    let both = WEIGHTS_CHANGED | MOMENTA_CHANGED;
+    let collect = |mask, clear, list| collect_dispatch(shard.leaves(), mask, clear, vec![shard.changed, list]);
+    let [weights, momenta, either] = subtree.lists;
+    [collect(WEIGHTS_CHANGED, 0, weights), collect(MOMENTA_CHANGED, 0, momenta), collect(both, both, either)]
+}
+
+fn keep(nodes: Range<usize>, to: usize, from: BufferId, tops: BufferId) -> Dispatch {
+    let words = [nodes.start * WORDS, to, nodes.len() * WORDS];
+    Dispatch {
+        kernel: &KEEP_NODES,
+        parameters: parameters(&words.map(|word| word as u32)),
+        buffers: vec![from, tops],
+        workgroups: spread((nodes.len() * WORDS).div_ceil(64)),
+        work: 64,
+    }
+}

@@ -1,0 +1,37 @@
+// Leaves of the 4-bit model, one leaf a thread: codes, and the scales of both blocks.
+
+struct Parameters {
+    leaves: u32,
+    // Position of the first leaf in `nodes`.
+    first: u32,
+    leaves_per_row: u32,
+    // Positions from row to row.
+    row_stride: u32,
+    // First word of the codes.
+    codes: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Parameters;
+@group(0) @binding(2) var<storage, read> codes: array<u32>;
+@group(0) @binding(3) var<storage, read> scales: array<u32>;
+@group(0) @binding(4) var<storage, read_write> nodes: array<Words>;
+@group(0) @binding(5) var<storage, read_write> flags: array<u32>;
+
+@compute @workgroup_size(64)
+fn quantized_leaves(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let i = (group.y * groups.x + group.x) * 64u + thread;
+    if i >= p.leaves {
+        return;
+    }
+    let digits = pack_codes(p.codes + i * (LEAF / 8u));
+    let both = vec2(scales[i] & 255u, scales[i] >> 8u);
+    if any(both - vec2(1u) >= vec2(u32(BLOCK_SCALE_MAX))) {
+        flags[0] = 1u;
+    }
+    let packed = small(both.x + 32u * both.y);
+    nodes[position(i)] = hash(State(small(TAG_QUANTIZED), digits, packed));
+}

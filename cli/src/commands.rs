@@ -30,6 +30,7 @@ use pogo_prover::device::{Choice, Device};
 
 use crate::failure::Failure;
 use crate::output::{Console, Table};
+use crate::workspace::Workspace;
 
 /// What a command found, and whether that is a failure all the same.
 #[derive(Debug)]
@@ -63,17 +64,18 @@ pub(crate) struct DeviceArgument {
 }
 
 impl DeviceArgument {
-    /// Opens it and says which it is.
+    /// Opens it for a work directory and says which it is.
     ///
     /// # Errors
     /// [`Failure::Environment`] when the GPU that was asked for cannot be opened.
-    pub(crate) fn open(self, console: Console) -> Result<Device, Failure> {
+    pub(crate) fn open(self, workspace: &mut Workspace, console: Console) -> Result<(), Failure> {
         let device = Device::open(self.device).map_err(|error| Failure::Environment(error.to_string()))?;
         let why = match (self.device, &device) {
             (Choice::Auto, Device::Cpu) => "; no GPU was found",
             _ => "",
         };
         console.note(format!("Device: {}{why}.", device.describe()));
-        Ok(device)
+        workspace.device = device;
+        Ok(())
     }
 }

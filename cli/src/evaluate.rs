@@ -1,9 +1,12 @@
 //! How good a model is: its integer loss and its correct answers.
 
 use pogo_protocol::data::Batch;
-use pogo_protocol::model::{Bytes, Spec, State};
+use pogo_protocol::model::State;
 use pogo_protocol::step::{Evaluation, byte_weights, calibrate};
-use pogo_prover::device::cpu;
+use pogo_prover::device::{Device, cpu};
+use pogo_prover::round::Round;
+
+use crate::failure::Failure;
 
 /// Which weights of a state compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,16 +21,32 @@ pub(crate) enum Model {
 ///
 /// A state that made no step yet has no exponents of activations: it takes those that these records
 /// ask for.
-pub(crate) fn evaluate(spec: &Spec, state: &State, model: Model, batch: &Batch) -> Evaluation {
-    let weights: Vec<Bytes> = match model {
+///
+/// # Errors
+/// When the device cannot do it.
+pub(crate) fn evaluate(
+    round: &Round,
+    device: &Device,
+    state: &State,
+    model: Model,
+    batch: &Batch,
+) -> Result<Evaluation, Failure> {
+    let weights = || match model {
         Model::Master => byte_weights(state),
         Model::FourBit => state.quantize().expand(),
     };
     let activations = match &state.exponents {
         Some(exponents) => exponents.activations.clone(),
-        None => calibrate(spec, &weights, batch),
+        None => calibrate(&round.spec, &weights(), batch),
     };
-    cpu::evaluate(spec, &weights, &activations, batch)
+    match model {
+        Model::Master => Ok(cpu::evaluate(&round.spec, &weights(), &activations, batch)),
+        Model::FourBit => {
+            let mut trainer = device.trainer(round, 0)?;
+            trainer.load(state)?;
+            Ok(trainer.evaluate(&activations, batch)?)
+        }
+    }
 }
 
 /// Mean loss in nats.

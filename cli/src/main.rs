@@ -56,7 +56,7 @@ enum Command {
     /// Verb 1: train the model, one record a step.
     Train(train::Begin),
     /// Verb 2: bind steps and final model by their roots.
-    Commit(Work),
+    Commit(commit::Arguments),
     /// Verb 3: fix the beacon and draw the cells to be shown.
     Challenge(challenge::Arguments),
     /// Verb 4: open the drawn cells.
@@ -66,7 +66,7 @@ enum Command {
     /// Verb 6: verify a round, or one proof, from files alone.
     Verify(verify::Arguments),
     /// Verb 7: measure the 4-bit model and sign.
-    Attest(Work),
+    Attest(attest::Arguments),
     /// Verb 8: tally the attestations and end the round.
     Finalize(Work),
     /// Recompute steps exactly; names every step and leaf that differs.
@@ -118,12 +118,12 @@ fn dispatch(command: &Command, console: Console) -> Result<Done, Failure> {
     match command {
         Command::Run(arguments) => run::run(arguments, console),
         Command::Train(arguments) => train::run(arguments, console),
-        Command::Commit(arguments) => commit::run(arguments),
+        Command::Commit(arguments) => commit::run(arguments, console),
         Command::Challenge(arguments) => challenge::run(arguments, console),
         Command::Open(arguments) => open::run(arguments, console),
         Command::Prove(arguments) => prove::run(arguments, console),
         Command::Verify(arguments) => verify::run(arguments, console),
-        Command::Attest(arguments) => attest::run(arguments),
+        Command::Attest(arguments) => attest::run(arguments, console),
         Command::Finalize(arguments) => finalize::run(arguments),
         Command::Replay(arguments) => replay::run(arguments, console),
         Command::Inspect(arguments) => inspect::run(arguments),

@@ -49,6 +49,8 @@ pub(crate) struct Workspace {
     pub(crate) setup: Setup,
     /// The round of that setup.
     pub(crate) round: Round,
+    /// Where its steps run: the CPU until another device is opened.
+    pub(crate) device: Device,
 }
 
 /// A beacon and where it came from.
@@ -96,11 +98,11 @@ impl Workspace {
         let store = Store::open(dir)?;
         let Some(bytes) = store.find(SETUP)? else {
             store.write(SETUP, &asked.encode())?;
-            return Ok(Self { store, setup: asked, round });
+            return Ok(Self { store, setup: asked, round, device: Device::Cpu });
         };
         let setup = Setup::decode(&bytes).map_err(|what| store.content(SETUP, what))?;
         match setup.difference(&asked) {
-            None => Ok(Self { store, setup, round }),
+            None => Ok(Self { store, setup, round, device: Device::Cpu }),
             Some(field) => Err(Failure::Usage(format!(
                 "{}: this directory holds another round: {field}; use another --work directory",
                 dir.join(SETUP).display()
@@ -119,7 +121,7 @@ impl Workspace {
         let store = Store::open(dir)?;
         let setup = store.parse(SETUP, Setup::decode)?;
         let round = Round::new(setup.spec.clone(), setup.context, Shape::MINIMAL)?;
-        Ok(Self { store, setup, round })
+        Ok(Self { store, setup, round, device: Device::Cpu })
     }
 
     /// The data of the round.
@@ -131,8 +133,8 @@ impl Workspace {
     }
 
     /// The round on this data and device.
-    pub(crate) fn job<'a>(&'a self, data: &'a Split, device: &'a Device) -> Job<'a> {
-        Job { round: &self.round, data: &data.train, device }
+    pub(crate) fn job<'a>(&'a self, data: &'a Split) -> Job<'a> {
+        Job { round: &self.round, data: &data.train, device: &self.device }
     }
 
     /// The finished training.
@@ -140,7 +142,7 @@ impl Workspace {
     /// # Errors
     /// [`Failure::Usage`] when it is not finished.
     pub(crate) fn trace(&self, data: &Split) -> Result<Trace, Failure> {
-        Ok(load(&self.store, &self.job(data, &Device::Cpu))?)
+        Ok(load(&self.store, &self.job(data))?)
     }
 
     /// The commitment.

@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // train --Trace--> commit --Commitment--> challenge --Parts--> open --Openings--> prove
     let trace = train::train(&store, &job, |_| {})?;
-    let commitment = commit::commit(&round, &trace.records, &trace.state)?;
+    let commitment = commit::commit(&round, &trace.records, &trace.state, &Device::Cpu)?;
     println!("commitment {}", pogo_prover::error::hex(&commitment.hash()));
 
     let prover = Prover::new(Shape::MINIMAL, Srs::development(Shape::MINIMAL.k))?;

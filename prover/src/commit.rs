@@ -12,7 +12,8 @@ use pogo_protocol::model::{Quantized, Spec, State};
 use pogo_protocol::record::{StepRecord, steps_root};
 use rayon::prelude::*;
 
-use crate::device::Roots;
+use crate::device::{Device, Roots};
+use crate::error::Error;
 use crate::round::Round;
 
 /// Depth of the tree over a data set.
@@ -126,22 +127,23 @@ pub fn records_tree(depth: usize, records: &[StepRecord]) -> Tree {
     tree(depth, records.par_iter().map(StepRecord::hash).collect())
 }
 
-/// The commitment of a round from its records and its final state.
+/// The commitment of a round from its records and its final state, hashed on `device`.
 ///
 /// # Errors
-/// [`LeafError`], which no training step leaves behind.
-pub fn commit(round: &Round, records: &[StepRecord], state: &State) -> Result<Commitment, LeafError> {
-    let Round { spec, layout, shape, .. } = round;
-    let quantized = state.quantize();
-    let root = |tag, tree: Tree| layout.root(tag, tree.root());
+/// [`Error::Gpu`], or [`Error::Leaf`], which no training step leaves behind.
+pub fn commit(round: &Round, records: &[StepRecord], state: &State, device: &Device) -> Result<Commitment, Error> {
+    let Round { spec, shape, .. } = round;
+    let mut trainer = device.trainer(round, 0)?;
+    trainer.load(state)?;
+    let roots = trainer.model_roots()?;
     Ok(Commitment {
         parent_root: records[0].state_root,
         steps_root: steps_root(records_tree(shape.steps_depth, records).root(), records.len() as u32),
-        state_root: root(tag::STATE_ROOT, state_tree(layout, state)?),
-        quantized_root: root(tag::QUANTIZED_ROOT, quantized_tree(layout, &quantized)?),
+        state_root: roots.state,
+        quantized_root: roots.quantized,
         data_root: pogo_protocol::codec::scalar(&spec.data_root).unwrap_or(Fr::ZERO),
         spec_hash: spec.hash(),
         steps: records.len() as u32 - 1,
-        quantized_exponents: quantized.exponents.iter().map(|&exponent| exponent as u8).collect(),
+        quantized_exponents: roots.quantized_exponents.iter().map(|&exponent| exponent as u8).collect(),
     })
 }

@@ -13,7 +13,7 @@ use pogo_protocol::data::Batch;
 use pogo_protocol::fixed::pcg;
 use pogo_protocol::model::{Schedule, Spec, State};
 use pogo_protocol::statement::Context;
-use pogo_protocol::step::StepResult;
+use pogo_protocol::step::{Evaluation, StepResult};
 
 use crate::error::Error;
 use crate::round::Round;
@@ -67,6 +67,17 @@ pub struct Done {
     pub roots: Option<Roots>,
 }
 
+/// A state and its 4-bit model, committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelRoots {
+    /// Root of the state.
+    pub state: Fr,
+    /// Root of the 4-bit model.
+    pub quantized: Fr,
+    /// Exponent of each tensor of the 4-bit model.
+    pub quantized_exponents: Vec<u32>,
+}
+
 /// A state on a device, and the steps that change it.
 pub trait Trainer {
     /// Puts a state on the device.
@@ -83,6 +94,19 @@ pub trait Trainer {
     /// # Errors
     /// [`Error::Gpu`]; the state on the device is then undefined.
     fn run(&mut self, steps: &[Step], hash: bool) -> Result<Vec<Done>, Error>;
+
+    /// Commits to the state and its 4-bit model.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`].
+    fn model_roots(&mut self) -> Result<ModelRoots, Error>;
+
+    /// Loss of the 4-bit model of the state over any number of records, with the activations'
+    /// exponents fixed; [`pogo_protocol::step::evaluate`].
+    ///
+    /// # Errors
+    /// [`Error::Gpu`].
+    fn evaluate(&mut self, activations: &[i32], batch: &Batch) -> Result<Evaluation, Error>;
 
     /// The state on the device.
     ///

@@ -87,7 +87,7 @@ pub fn replay(
     }
     if steps.end == commitment.steps {
         let state = stepper.state()?;
-        differences.extend(compare_commitments(&commit::commit(job.round, records, &state)?, commitment));
+        differences.extend(compare_commitments(&commit::commit(job.round, records, &state, job.device)?, commitment));
     }
     Ok(differences)
 }

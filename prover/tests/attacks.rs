@@ -78,7 +78,7 @@ fn mine(store: &Store, job: &Job<'_>, mut edit: impl FnMut(u32, &mut State)) -> 
         updates.append(&encode_codes(&result.codes)).unwrap();
         records.push(record);
     }
-    let commitment = commit::commit(job.round, &records, &state).unwrap();
+    let commitment = commit::commit(job.round, &records, &state, &Device::Cpu).unwrap();
     (Trace { records, state }, commitment)
 }
 
@@ -169,7 +169,7 @@ fn d6_states_made_after_the_challenge_are_not_in_the_committed_roots() {
     let mut made_up = trace.clone();
     made_up.records[5].state_root += Fr::from(1u64);
     made_up.records[6].update_root += Fr::from(1u64);
-    let commitment = commit::commit(&round, &made_up.records, &made_up.state).unwrap();
+    let commitment = commit::commit(&round, &made_up.records, &made_up.state, &Device::Cpu).unwrap();
     for step in [4, 5] {
         let updates = vec![UpdateSample { step, leaf: 2 }; 8];
         let parts = [Part { updates, quantizes: (0..8).collect() }];
@@ -227,7 +227,7 @@ fn d8_an_edited_code_is_named_by_step_and_leaf() {
     let folder = Folder::new("d8-code");
     let store = Store::open(&folder.0).unwrap();
     let trace = train(&store, &job, |_| {}).unwrap();
-    let commitment = commit::commit(&round, &trace.records, &trace.state).unwrap();
+    let commitment = commit::commit(&round, &trace.records, &trace.state, &Device::Cpu).unwrap();
     assert_eq!(all_steps(&store, &job, &trace, &commitment), []);
 
     let path = store.path("updates.log");
@@ -251,7 +251,7 @@ fn replay_names_a_commitment_of_another_4_bit_model() {
     let folder = Folder::new("quantized");
     let store = Store::open(&folder.0).unwrap();
     let trace = train(&store, &job, |_| {}).unwrap();
-    let mut commitment = commit::commit(&round, &trace.records, &trace.state).unwrap();
+    let mut commitment = commit::commit(&round, &trace.records, &trace.state, &Device::Cpu).unwrap();
     commitment.quantized_exponents[1] += 1;
     let expected = Difference::Commitment { field: "quantized exponents" };
     assert_eq!(all_steps(&store, &job, &trace, &commitment), [expected]);
@@ -267,7 +267,7 @@ fn d10_a_commitment_has_no_free_byte() {
         let folder = Folder::new(name);
         let store = Store::open(&folder.0).unwrap();
         let trace = train(&store, &job, |_| {}).unwrap();
-        encodings.push(commit::commit(&round, &trace.records, &trace.state).unwrap().encode());
+        encodings.push(commit::commit(&round, &trace.records, &trace.state, &Device::Cpu).unwrap().encode());
     }
     // No time stamp, no salt: the same work gives the same bytes.
     assert_eq!(encodings[0], encodings[1]);

@@ -17,11 +17,13 @@ use pogo_prover::device::gpu::{self, Gpu, Memory};
 use pogo_prover::round::Round;
 use pogo_prover::store::Store;
 use pogo_prover::train::{Job, Progress, Stepper, Trace, initial_record, train};
-use pogo_shaders::constants;
+use pogo_shaders::commit::Committing;
+use pogo_shaders::evaluate::{Evaluating, ROWS};
 use pogo_shaders::kernel::Access;
 use pogo_shaders::kernels::leaf::CONTROL;
 use pogo_shaders::plan::{BufferId, Buffers, Dispatch, run_twins};
 use pogo_shaders::step::{BINDING_MAX, Training};
+use pogo_shaders::{constants, field};
 
 /// Runs a test on every adapter, or says that there is none.
 fn on_every_adapter(test: &str, run: impl Fn(&Gpu)) {
@@ -141,6 +143,79 @@ fn every_kernel_of_a_step_equals_its_twin() {
     });
 }
 
+#[test]
+fn every_kernel_of_a_commitment_equals_its_twin() {
+    let specs = [(spec(&[70, 5, 3], 4, 4096), BINDING_MAX), (spec(&[130, 100, 70], 64, 65_536), 48 << 10)];
+    on_every_adapter("every_kernel_of_a_commitment_equals_its_twin", |gpu| {
+        for (spec, binding_max) in &specs {
+            let layout = commit::layout(spec, Shape::MINIMAL.tree_depth).unwrap();
+            let mut buffers = Buffers::default();
+            let training = Training::new(&mut buffers, spec, 2, *binding_max).unwrap();
+            let committing = Committing::new(&mut buffers, &layout, &training, BINDING_MAX).unwrap();
+            let evaluating = Evaluating::new(&mut buffers, spec, &training, BINDING_MAX).unwrap();
+            let mut pair = Pair::new(gpu, &buffers);
+            pair.write(committing.poseidon, &field::poseidon());
+            pair.write(committing.empty, &committing.pack_empty());
+            for (round, shard) in
+                [0, 1, 2].into_iter().flat_map(|round| training.shards.iter().map(move |s| (round, s)))
+            {
+                // All leaves at first, then ever fewer.
+                let changed = |leaf: usize| if round == 0 { 3 } else { (leaf % 4 == 1) as u32 * round };
+                pair.write(shard.changed, &(0..shard.leaves()).map(changed).collect::<Vec<_>>());
+                for (id, seed) in [(shard.weights, round), (shard.momenta, 7 + round)] {
+                    pair.write(id, &(0..shard.leaves() * 64).map(|i| word(seed, i)).collect::<Vec<_>>());
+                }
+                pair.write(shard.scales, &(0..shard.leaves()).map(|i| word(3, i)).collect::<Vec<_>>());
+                let nibble = |i: usize| (0..8).fold(0, |all, n| all << 4 | pcg(round ^ (8 * i + n) as u32) % 15);
+                pair.write(shard.codes, &(0..2 * shard.leaves() * 8).map(nibble).collect::<Vec<_>>());
+                if shard.tensor + 1 == spec.layers.len() - 1 && shard.rows.end == spec.layers[shard.tensor + 1] as usize
+                {
+                    let slot = round as usize % 2;
+                    committing.step(&training, slot).iter().for_each(|dispatch| pair.check(dispatch));
+                }
+            }
+            evaluating.quantize(&training).iter().for_each(|dispatch| pair.check(dispatch));
+            committing.quantized(&training, &evaluating).iter().for_each(|dispatch| pair.check(dispatch));
+            assert_eq!(pair.plain[committing.flags.0][0], 0);
+            pair.write(evaluating.exponents, &evaluating.pack_exponents(&[1 << 24; 2], &[-3]));
+            pair.write(evaluating.labels, &(0..ROWS as u32).map(|i| i % 3).collect::<Vec<_>>());
+            let features: Vec<u32> = (0..buffers.list()[evaluating.features.0].words).map(|i| pcg(i as u32)).collect();
+            pair.write(evaluating.features, &features);
+            pair.write(training.tables, &constants::tables());
+            evaluating.evaluate(&training, ROWS - 5).iter().for_each(|dispatch| pair.check(dispatch));
+        }
+    });
+}
+
+#[test]
+fn a_word_that_has_no_place_in_a_leaf_raises_the_flag() {
+    let spec = spec(&[64, 2], 1, 1);
+    let layout = commit::layout(&spec, Shape::MINIMAL.tree_depth).unwrap();
+    let mut buffers = Buffers::default();
+    let training = Training::new(&mut buffers, &spec, 1, BINDING_MAX).unwrap();
+    let committing = Committing::new(&mut buffers, &layout, &training, BINDING_MAX).unwrap();
+    on_every_adapter("a_word_that_has_no_place_in_a_leaf_raises_the_flag", |gpu| {
+        let shard = &training.shards[0];
+        let flag = |id: BufferId, at: usize, word: u32| {
+            let memory = gpu.allocate(buffers.list()).unwrap();
+            gpu.write(&memory, committing.poseidon, 0, &field::poseidon());
+            gpu.write(&memory, shard.changed, 0, &[3, 3]);
+            gpu.write(&memory, id, at, &[word]);
+            let program = gpu.prepare(&memory, &committing.step(&training, 0)).unwrap();
+            gpu.run([&program]).unwrap();
+            gpu.read(&memory, &[(committing.flags, 0..1)]).unwrap()[0]
+        };
+        assert_eq!(flag(shard.weights, 127, WORD_MAX as u32), 0);
+        for word in [WORD_MAX + 1, WORD_MIN - 1, i32::MIN, i32::MAX] {
+            assert_eq!(flag(shard.weights, 127, word as u32), 1, "{word}");
+            assert_eq!(flag(shard.momenta, 64, word as u32), 1, "{word}");
+            assert_eq!(flag(shard.scales, 1, word as u32), 1, "{word}");
+        }
+        assert_eq!(flag(shard.codes, 15, 14 << 28), 0);
+        assert_eq!(flag(shard.codes, 15, 15 << 28), 1);
+    });
+}
+
 /// A round over made-up records, and the root it starts from.
 fn job_parts(layers: &[u32], steps: u32) -> (Round, DataSet) {
     let (width, classes) = (layers[0] as usize, layers[layers.len() - 1]);
@@ -193,6 +268,26 @@ fn a_round_has_the_roots_of_the_cpu() {
         let got = train_on(&Device::Gpu(gpu.clone()), &round, &data, |_| {});
         assert_eq!(got.records, expected.records);
         assert!(got.state == expected.state);
+    });
+}
+
+#[test]
+fn the_4_bit_model_has_the_root_and_the_loss_of_the_cpu() {
+    let (round, data) = job_parts(&[70, 130, 10], 3);
+    let trace = train_on(&Device::Cpu, &round, &data, |_| {});
+    let activations = &trace.state.exponents.as_ref().unwrap().activations;
+    let measure = |device: &Device| {
+        let mut trainer = device.trainer(&round, 0).unwrap();
+        trainer.load(&trace.state).unwrap();
+        let first = (trainer.model_roots().unwrap(), trainer.evaluate(activations, &data.all()).unwrap());
+        let again = (trainer.model_roots().unwrap(), trainer.evaluate(activations, &data.all()).unwrap());
+        assert_eq!(first, again);
+        first
+    };
+    let expected = measure(&Device::Cpu);
+    assert_eq!(expected.0.state, trace.records[3].state_root);
+    on_every_adapter("the_4_bit_model_has_the_root_and_the_loss_of_the_cpu", |gpu| {
+        assert_eq!(measure(&Device::Gpu(gpu.clone())), expected);
     });
 }
 

@@ -1,4 +1,4 @@
-//! One training step in headless Chromium's WebGPU, by the same shaders and dispatches as everywhere.
+//! One training step, and its commitment, in headless Chromium's WebGPU, by the same shaders and dispatches as everywhere.
 //!
 //! Without Chromium the test says that it was skipped, unless `POGO_REQUIRE_BROWSER` is set.
 
@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use pogo_protocol::data::Batch;
 use pogo_protocol::fixed::pcg;
+use pogo_protocol::merkle::Layout;
 use pogo_protocol::model::{Schedule, Spec, State};
-use pogo_shaders::constants;
+use pogo_shaders::commit::Committing;
 use pogo_shaders::kernel::Access;
+use pogo_shaders::kernels::leaf::{MOMENTA_CHANGED, WEIGHTS_CHANGED};
 use pogo_shaders::plan::{BufferId, Buffers, Dispatch, run_twins};
 use pogo_shaders::step::{BINDING_MAX, Training};
+use pogo_shaders::{constants, field};
 use serde_json::{Value, json};
 use tiny_http::{Header, Response, Server};
 
@@ -79,7 +82,7 @@ impl Played {
     }
 }
 
-/// One step of the net of the digits from its first weights.
+/// One step of the net of the digits from its first weights, and its commitment.
 fn digits_step() -> Played {
     let spec = Spec {
         name: "digits".into(),
@@ -99,6 +102,8 @@ fn digits_step() -> Played {
     };
     let mut buffers = Buffers::default();
     let training = Training::new(&mut buffers, &spec, 1, BINDING_MAX).unwrap();
+    let layout = Layout::new(18, spec.tensors().iter().map(|tensor| (tensor.rows, tensor.cols))).unwrap();
+    let committing = Committing::new(&mut buffers, &layout, &training, BINDING_MAX).unwrap();
     let state = State::initial(&spec);
     let signed = |words: &[i32]| words.iter().map(|&word| word as u32).collect::<Vec<_>>();
     let mut writes = vec![
@@ -107,13 +112,21 @@ fn digits_step() -> Played {
         (training.features, training.pack_features(&batch)),
         (training.labels, batch.labels.iter().map(|&label| label.into()).collect()),
     ];
-    let mut reads = vec![(training.results, 0, training.results_words())];
+    writes.push((committing.poseidon, field::poseidon()));
+    writes.push((committing.empty, committing.pack_empty()));
+    let mut reads = vec![
+        (training.results, 0, training.results_words()),
+        (committing.tops, 0, committing.tops_words()),
+        (committing.flags, 0, 1),
+    ];
     for shard in &training.shards {
         writes.push((shard.weights, signed(&state.weights[shard.tensor])));
+        writes.push((shard.changed, vec![WEIGHTS_CHANGED | MOMENTA_CHANGED; shard.leaves()]));
         reads.push((shard.weights, 0, shard.leaves() * 64));
         reads.push((shard.codes, 0, shard.leaves() * 8));
     }
-    Played { buffers, writes, dispatches: training.step(0), reads }
+    let dispatches = [training.step(0), committing.step(&training, 0)].concat();
+    Played { buffers, writes, dispatches, reads }
 }
 
 #[test]

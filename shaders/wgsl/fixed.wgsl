@@ -6,9 +6,10 @@ fn bit_length(m: u32) -> i32 {
     return 32 - i32(countLeadingZeros(m));
 }
 
+// Not by `%`, which GLSL leaves undefined for negative operands.
 fn floor_div(x: i32, d: i32) -> i32 {
     let q = x / d;
-    return select(q, q - 1, x % d < 0);
+    return select(q, q - 1, x - q * d < 0);
 }
 
 fn shift_left(x: i32, s: i32) -> i32 {

@@ -1,5 +1,6 @@
-// Parents of one level, one parent a thread: those with a fresh child, which hands its freshness on;
-// or all of them, whatever is fresh. The last of an odd number is paired with `empty`.
+// Parents of one level, one parent a thread: those with a fresh child, which hands its freshness on, and
+// those that were never hashed, which are zero; or all of them, whatever is fresh. The last of an odd
+// number is paired with `empty`.
 
 struct Parameters {
     // First node of the level.
@@ -31,7 +32,8 @@ fn tree_level(
     let parent = p.parents + i;
     let paired = 2u * i + 1u < p.count;
     if p.all == 0u {
-        if fresh[left] == 0u && !(paired && fresh[left + 1u] != 0u) {
+        let hashed = !same(nodes[parent], Words());
+        if hashed && fresh[left] == 0u && !(paired && fresh[left + 1u] != 0u) {
             return;
         }
         fresh[left] = 0u;

@@ -12,10 +12,10 @@ use pogo_prover::error::hex;
 use pogo_prover::train::Trace;
 use serde_json::Value;
 
-use super::{Done, Work, commit, verify};
+use super::{DeviceArgument, Done, Work, commit, verify};
 use crate::evaluate::{Model, evaluate};
 use crate::failure::Failure;
-use crate::output::Table;
+use crate::output::{Console, Table};
 use crate::workspace::{Published, Workspace, part_file};
 
 /// Local attesters.
@@ -23,13 +23,24 @@ pub(crate) const ATTESTERS: u8 = 3;
 /// Records that each evaluates, where there are as many.
 const EVALUATED: u32 = 128;
 
+/// Arguments of the command.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    work: Work,
+    #[command(flatten)]
+    device: DeviceArgument,
+}
+
 /// Runs the command.
-pub(crate) fn run(arguments: &Work) -> Result<Done, Failure> {
-    let workspace = Workspace::open(&arguments.work)?;
+pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
+    let work = &arguments.work.work;
+    let mut workspace = Workspace::open(work)?;
+    arguments.device.open(&mut workspace, console)?;
     workspace.commitment()?;
     workspace.beacon()?;
     workspace.need(&part_file("proofs", 0), "prove")?;
-    let published = Published::read(&arguments.work)?;
+    let published = Published::read(work)?;
     verify::verify(&published)?;
     let data = workspace.data()?;
     let trace = workspace.trace(&data)?;
@@ -78,7 +89,8 @@ fn sign(
     let beacon = published.beacon.value;
     let indices = evaluation_indices(beacon, attester, records as u32, evaluated(records));
     let batch = data.test.batch(&indices);
-    let [before, after] = states.map(|state| evaluate(&workspace.setup.spec, state, Model::FourBit, &batch));
+    let measure = |state| evaluate(&workspace.round, &workspace.device, state, Model::FourBit, &batch);
+    let (before, after) = (measure(states[0])?, measure(states[1])?);
     let attestation = Attestation {
         candidate: published.commitment.hash(),
         beacon,

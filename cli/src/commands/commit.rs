@@ -7,14 +7,24 @@ use pogo_prover::data::Split;
 use pogo_prover::error::hex;
 use pogo_prover::train::Trace;
 
-use super::{Done, Work};
+use super::{DeviceArgument, Done, Work};
 use crate::failure::Failure;
-use crate::output::Table;
+use crate::output::{Console, Table};
 use crate::workspace::{COMMITMENT, Workspace};
 
+/// Arguments of the command.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    work: Work,
+    #[command(flatten)]
+    device: DeviceArgument,
+}
+
 /// Runs the command.
-pub(crate) fn run(arguments: &Work) -> Result<Done, Failure> {
-    let workspace = Workspace::open(&arguments.work)?;
+pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
+    let mut workspace = Workspace::open(&arguments.work.work)?;
+    arguments.device.open(&mut workspace, console)?;
     let data: Split = workspace.data()?;
     let trace = workspace.trace(&data)?;
     Ok(table(&commit(&workspace, &trace)?).into())
@@ -24,8 +34,7 @@ pub(crate) fn run(arguments: &Work) -> Result<Done, Failure> {
 pub(crate) fn commit(workspace: &Workspace, trace: &Trace) -> Result<Commitment, Failure> {
     let _span = tracing::info_span!("commit").entered();
     let make = || {
-        let commitment = commit::commit(&workspace.round, &trace.records, &trace.state);
-        let commitment = commitment.map_err(|error| Failure::Check(format!("the final state: {error}")))?;
+        let commitment = commit::commit(&workspace.round, &trace.records, &trace.state, &workspace.device)?;
         workspace.write_once(COMMITMENT, &commitment.encode())?;
         Ok(commitment)
     };

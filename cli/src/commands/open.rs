@@ -21,12 +21,13 @@ pub(crate) struct Arguments {
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
-    let workspace = Workspace::open(&arguments.work.work)?;
+    let mut workspace = Workspace::open(&arguments.work.work)?;
+    arguments.device.open(&mut workspace, console)?;
     let (commitment, beacon) = (workspace.commitment()?, workspace.beacon()?);
     let data = workspace.data()?;
     let trace = workspace.trace(&data)?;
     commit::hold(&workspace, &trace)?;
-    let parts = open(&workspace, &data, &trace, &commitment, beacon, arguments.device, console)?;
+    let parts = open(&workspace, &data, &trace, &commitment, beacon, console)?;
     let size = |part| Ok(workspace.store.read(&part_file("openings", part))?.len() as u64);
     let size = (0..parts).map(size).sum::<Result<u64, Failure>>()?;
     let table =
@@ -41,7 +42,6 @@ pub(crate) fn open(
     trace: &Trace,
     commitment: &Commitment,
     beacon: Beacon,
-    device: DeviceArgument,
     console: Console,
 ) -> Result<usize, Failure> {
     let _span = tracing::info_span!("open").entered();
@@ -49,9 +49,8 @@ pub(crate) fn open(
     if (0..parts.len()).all(|part| workspace.store.has(&part_file("openings", part))) {
         return Ok(parts.len());
     }
-    let device = device.open(console)?;
     let spinner = console.spinner("opening the drawn cells");
-    let job = workspace.job(data, &device);
+    let job = workspace.job(data);
     workspace.timed("open", || {
         let openings = open::open(&workspace.store, &job, trace, commitment, &parts)?;
         for (part, openings) in openings.iter().enumerate() {

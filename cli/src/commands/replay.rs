@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use pogo_prover::device::Device;
 use pogo_prover::error::Error;
 use pogo_prover::replay::replay;
 
@@ -35,23 +34,20 @@ pub(crate) struct Arguments {
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
     let _span = tracing::info_span!("replay").entered();
-    let workspace = Workspace::open(&arguments.work.work)?;
+    let mut workspace = Workspace::open(&arguments.work.work)?;
+    arguments.device.open(&mut workspace, console)?;
     let commitment = workspace.commitment()?;
     let steps = arguments.range(workspace.setup.spec.steps)?;
     let data = workspace.data()?;
-    let trace =
-        pogo_prover::train::load(&workspace.store, &workspace.job(&data, &Device::Cpu)).map_err(
-            |error| match error {
-                Error::Unfinished { .. } => {
-                    Failure::in_file(&workspace.store.path(""), format!("the logs are damaged: {error}"))
-                }
-                error => error.into(),
-            },
-        )?;
-    let device = arguments.device.open(console)?;
+    let trace = pogo_prover::train::load(&workspace.store, &workspace.job(&data)).map_err(|error| match error {
+        Error::Unfinished { .. } => {
+            Failure::in_file(&workspace.store.path(""), format!("the logs are damaged: {error}"))
+        }
+        error => error.into(),
+    })?;
     let bar = console.bar("replay", u64::from(steps.end - steps.start));
     let progress = |step: u32| bar.set_position(u64::from(step + 1 - steps.start));
-    let job = workspace.job(&data, &device);
+    let job = workspace.job(&data);
     let differences = replay(&workspace.store, &job, &trace.records, &commitment, steps.clone(), progress)?;
     bar.finish_and_clear();
     let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();

@@ -39,19 +39,20 @@ struct Checked {
 pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
     let given = arguments.beacon.value()?;
     let dir = &arguments.begin.work.work;
-    let workspace = arguments.begin.workspace()?;
+    let mut workspace = arguments.begin.workspace()?;
+    arguments.begin.device.open(&mut workspace, console)?;
     let data = workspace.data()?;
 
-    let trace = train::train(&workspace, &data, arguments.begin.device, console)?;
+    let trace = train::train(&workspace, &data, console)?;
     let commitment = commit::commit(&workspace, &trace)?;
     let beacon = challenge::challenge(&workspace, given, console)?;
-    open::open(&workspace, &data, &trace, &commitment, beacon, arguments.begin.device, console)?;
+    open::open(&workspace, &data, &trace, &commitment, beacon, console)?;
     prove::prove(&workspace, &commitment, beacon, arguments.begin.srs.as_deref(), console)?;
 
     let published = Published::read(dir)?;
     let checked = check(&workspace, &published, &data, &trace)?;
 
-    let table = summary(&workspace, &published, &data, &trace, &checked);
+    let table = summary(&workspace, &published, &data, &trace, &checked)?;
     report::write(&workspace, &trace, &table)?;
     console.note(format!("Wrote {} and loss.csv.\n", workspace.store.path("report.html").display()));
     Ok(Done { table, failure: finalize::done(&checked.verdict).failure })
@@ -71,16 +72,23 @@ fn check(workspace: &Workspace, published: &Published, data: &Split, trace: &Tra
     Ok(Checked { verify_seconds, gas, verdict })
 }
 
-fn summary(workspace: &Workspace, published: &Published, data: &Split, trace: &Trace, checked: &Checked) -> Table {
+fn summary(
+    workspace: &Workspace,
+    published: &Published,
+    data: &Split,
+    trace: &Trace,
+    checked: &Checked,
+) -> Result<Table, Failure> {
     let setup = &workspace.setup;
     let root = |scalar| hex(&scalar_bytes(scalar));
     let commitment = &published.commitment;
-    Table::new(format!("round {} of {}", setup.context.round, setup.spec.name))
+    let table = Table::new(format!("round {} of {}", setup.context.round, setup.spec.name))
         .row_as("data", "data", setup.source.describe(), source(workspace, data))
         .row_as("layers", "layers", serde_json::json!(setup.spec.layers), format!("{:?}", setup.spec.layers))
         .row("steps", "steps", setup.spec.steps)
         .row("leaves", "leaves of 64 weights", workspace.round.layout.leaf_count() as u64)
-        .then(model(workspace, data, trace))
+        .row_as("device", "device", workspace.device.describe(), workspace.device.describe())
+        .then(model(workspace, data, trace)?)
         .then(verify::soundness(setup.samples))
         .then(proof(workspace, published, checked))
         .then(finalize::table(&checked.verdict))
@@ -91,7 +99,8 @@ fn summary(workspace: &Workspace, published: &Published, data: &Split, trace: &T
         .row("steps_root", "steps root", root(&commitment.steps_root))
         .row("state_root", "state root", root(&commitment.state_root))
         .row("quantized_root", "4-bit root", root(&commitment.quantized_root))
-        .row("data_root", "data root", root(&commitment.data_root))
+        .row("data_root", "data root", root(&commitment.data_root));
+    Ok(table)
 }
 
 fn source(workspace: &Workspace, data: &Split) -> String {
@@ -100,24 +109,25 @@ fn source(workspace: &Workspace, data: &Split) -> String {
 }
 
 /// The model before and after, on the records held back.
-fn model(workspace: &Workspace, data: &Split, trace: &Trace) -> Table {
+fn model(workspace: &Workspace, data: &Split, trace: &Trace) -> Result<Table, Failure> {
     let (spec, test) = (&workspace.setup.spec, data.test.all());
     let initial = State::initial(spec);
-    let measure = |state: &State, model| evaluate(spec, state, model, &test);
+    let measure = |state: &State, model| evaluate(&workspace.round, &workspace.device, state, model, &test);
     let rows = |table: Table, names: [&'static str; 4], label: &str, model| {
-        let (before, after) = (measure(&initial, model), measure(&trace.state, model));
+        let (before, after) = (measure(&initial, model)?, measure(&trace.state, model)?);
         let [loss_before, loss_after, accuracy_before, accuracy_after] = names;
         let text = |e: &Evaluation| format!("loss {:.4}, {:.2} % right", mean_loss(e), accuracy(e));
-        table
+        let table = table
             .row_as(loss_before, &format!("{label}, before"), mean_loss(&before), text(&before))
             .row_as(loss_after, &format!("{label}, after"), mean_loss(&after), text(&after))
             .hidden(accuracy_before, serde_json::json!(accuracy(&before)))
-            .hidden(accuracy_after, serde_json::json!(accuracy(&after)))
+            .hidden(accuracy_after, serde_json::json!(accuracy(&after)));
+        Ok::<_, Failure>(table)
     };
     let master = ["loss_before", "loss_after", "accuracy_before", "accuracy_after"];
     let four = ["loss_before_4_bit", "loss_after_4_bit", "accuracy_before_4_bit", "accuracy_after_4_bit"];
     let table = Table::new("model, measured on the records held back (loss in nats)");
-    let table = rows(table, master, "32-bit weights", Model::Master);
+    let table = rows(table, master, "32-bit weights", Model::Master)?;
     rows(table, four, "4-bit weights", Model::FourBit)
 }
 

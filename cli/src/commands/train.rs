@@ -64,24 +64,19 @@ impl Begin {
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Begin, console: Console) -> Result<Done, Failure> {
-    let workspace = arguments.workspace()?;
+    let mut workspace = arguments.workspace()?;
+    arguments.device.open(&mut workspace, console)?;
     let data = workspace.data()?;
-    let trace = train(&workspace, &data, arguments.device, console)?;
+    let trace = train(&workspace, &data, console)?;
     Ok(table(&workspace, &trace).into())
 }
 
 /// Trains, or reads the finished training.
-pub(crate) fn train(
-    workspace: &Workspace,
-    data: &Split,
-    device: DeviceArgument,
-    console: Console,
-) -> Result<Trace, Failure> {
+pub(crate) fn train(workspace: &Workspace, data: &Split, console: Console) -> Result<Trace, Failure> {
     let _span = tracing::info_span!("train").entered();
     if workspace.store.has(COMMITMENT) {
         return workspace.trace(data);
     }
-    let device = device.open(console)?;
     console.note(estimate::training(workspace, data));
     let bar = console.bar("train", workspace.setup.spec.steps.into());
     let progress = |progress: Progress| match progress {
@@ -93,7 +88,7 @@ pub(crate) fn train(
             console.warn(format!("the device was lost ({reason}); going on from the last checkpoint on {next}"));
         }),
     };
-    let job = workspace.job(data, &device);
+    let job = workspace.job(data);
     let trace = workspace.timed("train", || Ok(train::train(&workspace.store, &job, progress)?))?;
     bar.finish_and_clear();
     Ok(trace)

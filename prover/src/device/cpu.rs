@@ -13,11 +13,12 @@ use pogo_protocol::fixed::{
     BYTE_MAX, ERROR_EXPONENT, FEATURE_EXPONENT, LEAF, WEIGHT_FRACTION, align_gradient, dither, key, logit, requantize,
     requantize_stochastic, softmax_row,
 };
+use pogo_protocol::leaf::tag;
 use pogo_protocol::model::{Bytes, Spec, State, Tensor};
 use pogo_protocol::step::{Evaluation, Gradients, LeafMut, Scaling, StepResult, score, update_leaf};
 use rayon::prelude::*;
 
-use super::{Done, Step, Trainer};
+use super::{Done, ModelRoots, Step, Trainer};
 use crate::commit;
 use crate::error::Error;
 use crate::round::Round;
@@ -66,6 +67,19 @@ impl Trainer for CpuTrainer<'_> {
 
     fn run(&mut self, steps: &[Step], hash: bool) -> Result<Vec<Done>, Error> {
         steps.iter().map(|step| self.step(step, hash)).collect()
+    }
+
+    fn model_roots(&mut self) -> Result<ModelRoots, Error> {
+        let (layout, quantized) = (&self.round.layout, self.state.quantize());
+        Ok(ModelRoots {
+            state: layout.root(tag::STATE_ROOT, commit::state_tree(layout, &self.state)?.root()),
+            quantized: layout.root(tag::QUANTIZED_ROOT, commit::quantized_tree(layout, &quantized)?.root()),
+            quantized_exponents: quantized.exponents,
+        })
+    }
+
+    fn evaluate(&mut self, activations: &[i32], batch: &Batch) -> Result<Evaluation, Error> {
+        Ok(evaluate(&self.round.spec, &self.state.quantize().expand(), activations, batch))
     }
 
     fn state(&mut self) -> Result<State, Error> {

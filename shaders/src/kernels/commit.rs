@@ -9,6 +9,7 @@ use std::iter::successors;
 use std::ops::Range;
 
 use ark_bn254::Fr;
+use ark_ff::AdditiveGroup;
 use pogo_protocol::fixed::LEAF;
 use pogo_protocol::leaf::{self, LeafError};
 use pogo_protocol::merkle;
@@ -63,8 +64,8 @@ pub static QUANTIZED_LEAVES: Kernel = Kernel {
     twin: quantized_leaves,
 };
 
-/// Parents of one level, of the fresh nodes or of all; parameters `children, count, parents, height,
-/// all`; bindings: poseidon, empty subtrees, nodes, fresh (untouched with `all`).
+/// Parents of one level, of the fresh nodes and those never hashed, or all; parameters `children,
+/// count, parents, height, all`; bindings: poseidon, empty subtrees, nodes, fresh (untouched with `all`).
 pub static TREE_LEVEL: Kernel = Kernel {
     name: "tree_level",
     sources: &[FIELD, POSEIDON, include_str!("../../wgsl/tree_level.wgsl")],
@@ -102,7 +103,7 @@ pub static KERNELS: [&Kernel; 8] = [
 ];
 
 /// 32-bit operations of a permutation, roughly.
-const PERMUTATION: u64 = 450_000;
+const PERMUTATION: u64 = 380_000;
 
 const FIELD: &str = include_str!("../../wgsl/field.wgsl");
 const POSEIDON: &str = include_str!("../../wgsl/poseidon.wgsl");
@@ -197,7 +198,8 @@ fn tree_level(p: &[u32; PARAMETERS], buffers: &mut [&mut [u32]]) {
     for i in 0..count.div_ceil(2) {
         let pair = children + 2 * i..children + (2 * i + 2).min(count);
         if !all {
-            if fresh[pair.clone()].iter().all(|&fresh| fresh == 0) {
+            let hashed = element(nodes, parents + i) != Fr::ZERO;
+            if hashed && fresh[pair.clone()].iter().all(|&fresh| fresh == 0) {
                 continue;
             }
             fresh[pair.clone()].fill(0);

@@ -1,20 +1,22 @@
 //! The state of a round on a GPU, and its steps.
 
 use ark_bn254::Fr;
-use pogo_protocol::fixed::LEAF;
+use pogo_protocol::data::Batch;
+use pogo_protocol::fixed::{LEAF, block_exponent};
 use pogo_protocol::leaf::tag;
 use pogo_protocol::merkle::root_of_nodes;
 use pogo_protocol::model::State;
-use pogo_protocol::step::StepResult;
+use pogo_protocol::step::{Evaluation, StepResult};
 use pogo_shaders::commit::{Committing, Kind};
-use pogo_shaders::evaluate::Evaluating;
+use pogo_shaders::evaluate::{Evaluating, ROWS};
 use pogo_shaders::kernels::leaf::{CODE_WORDS, CONTROL, MOMENTA_CHANGED, WEIGHTS_CHANGED, unpack_codes};
-use pogo_shaders::plan::{BufferId, Buffers};
+use pogo_shaders::kernels::loss::TALLY;
+use pogo_shaders::plan::{BufferId, Buffers, Dispatch};
 use pogo_shaders::step::{Shard, Training};
 use pogo_shaders::{constants, field};
 
 use super::{Gpu, GpuError, Memory, Program};
-use crate::device::{Done, Roots, Step, Trainer};
+use crate::device::{Done, ModelRoots, Roots, Step, Trainer};
 use crate::error::Error;
 use crate::round::Round;
 
@@ -67,6 +69,19 @@ impl<'a> GpuTrainer<'a> {
         Ok(trainer)
     }
 
+    /// Runs dispatches once.
+    fn once(&self, dispatches: &[Dispatch]) -> Result<(), GpuError> {
+        self.gpu.run([&self.gpu.prepare(&self.memory, dispatches)?])
+    }
+
+    /// Quantizes the state; the largest magnitude of each tensor.
+    fn quantize(&self) -> Result<Vec<u32>, GpuError> {
+        let tensors = self.round.spec.layers.len() - 1;
+        self.write(self.evaluating.maxima, 0, &vec![0; tensors]);
+        self.once(&self.evaluating.quantize(&self.training))?;
+        self.gpu.read(&self.memory, &[(self.evaluating.maxima, 0..tensors)])
+    }
+
     /// Writes what a step reads into its slot.
     fn write_slot(&self, slot: usize, Step { t, batch }: &Step, started: bool) {
         let control = [self.round.spec.learning_rate(*t), self.dither_seed, *t, started.into()];
@@ -101,19 +116,24 @@ impl<'a> GpuTrainer<'a> {
 
     /// Reads the roots of the first `slots` slots.
     fn read_roots(&self, slots: usize) -> Result<Vec<Option<Roots>>, GpuError> {
-        let words = self.committing.tops_words();
-        let parts = [(self.committing.flags, 0..1), (self.committing.tops, 0..slots * words)];
-        let read = self.gpu.read(&self.memory, &parts)?;
-        if read[0] != 0 {
-            return Err(GpuError::Other("a value left on the device has no place in a leaf".into()));
-        }
         let roots = |words: &[u32]| -> Result<Option<Roots>, GpuError> {
             Ok(Some(Roots {
                 state: self.root(Kind::State, tag::STATE_ROOT, words)?,
                 update: self.root(Kind::Codes, tag::UPDATE_ROOT, words)?,
             }))
         };
-        read[1..].chunks(words).map(roots).collect()
+        self.read_tops(slots)?.chunks(self.committing.tops_words()).map(roots).collect()
+    }
+
+    /// Reads the nodes of the first `slots` slots that are left to the host.
+    fn read_tops(&self, slots: usize) -> Result<Vec<u32>, GpuError> {
+        let words = slots * self.committing.tops_words();
+        let mut read =
+            self.gpu.read(&self.memory, &[(self.committing.tops, 0..words), (self.committing.flags, 0..1)])?;
+        if read.pop() != Some(0) {
+            return Err(GpuError::Other("a value left on the device has no place in a leaf".into()));
+        }
+        Ok(read)
     }
 
     /// The root of a tree from the nodes that the device leaves to the host.
@@ -162,6 +182,32 @@ impl Trainer for GpuTrainer<'_> {
         let results = self.read_slots(steps.len())?;
         let roots = if hash { self.read_roots(steps.len())? } else { vec![None; steps.len()] };
         Ok(results.into_iter().zip(roots).map(|(result, roots)| Done { result, roots }).collect())
+    }
+
+    fn model_roots(&mut self) -> Result<ModelRoots, Error> {
+        let maxima = self.quantize()?;
+        self.gpu.run([&self.slots[0].1])?;
+        let state = self.root(Kind::State, tag::STATE_ROOT, &self.read_tops(1)?)?;
+        self.once(&self.committing.quantized(&self.training, &self.evaluating))?;
+        let quantized = self.root(Kind::Codes, tag::QUANTIZED_ROOT, &self.read_tops(1)?)?;
+        Ok(ModelRoots { state, quantized, quantized_exponents: maxima.into_iter().map(block_exponent).collect() })
+    }
+
+    fn evaluate(&mut self, activations: &[i32], batch: &Batch) -> Result<Evaluation, Error> {
+        let maxima = self.quantize()?;
+        self.write(self.evaluating.tally, 0, &[0; TALLY]);
+        let width = self.round.spec.width();
+        for (features, labels) in batch.features.chunks(ROWS * width).zip(batch.labels.chunks(ROWS)) {
+            let rows = Batch { features: features.to_vec(), labels: labels.to_vec() };
+            self.write(self.evaluating.exponents, 0, &self.evaluating.pack_exponents(&maxima, activations));
+            self.write(self.evaluating.features, 0, &self.evaluating.pack_features(&rows));
+            let labels: Vec<u32> = labels.iter().map(|&label| label.into()).collect();
+            self.write(self.evaluating.labels, 0, &labels);
+            self.once(&self.evaluating.evaluate(&self.training, labels.len()))?;
+        }
+        let tally = self.gpu.read(&self.memory, &[(self.evaluating.tally, 0..TALLY)])?;
+        let loss = u64::from(tally[1]) << 32 | u64::from(tally[0]);
+        Ok(Evaluation { loss, correct: tally[2].into(), records: batch.labels.len() as u64 })
     }
 
     fn state(&mut self) -> Result<State, Error> {

@@ -7,12 +7,13 @@
 use std::path::{Path, PathBuf};
 
 use ark_bn254::Fr;
-use pogo_protocol::data::{Order, Round};
+use pogo_protocol::data::{Batch, Order, Round};
 use pogo_protocol::fixed::{self, BLOCK, LEAF};
-use pogo_protocol::merkle::{self, Layout, Tree};
-use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::leaf::{BLOCKS_PER_LEAF, LeafError, tag};
+use pogo_protocol::merkle::{self, Layout, LeafPlace, Tree};
+use pogo_protocol::model::{Exponents, Quantized, Schedule, Spec, State};
 use pogo_protocol::record::{self, StepRecord};
-use pogo_protocol::{challenge, codec, leaf, poseidon, tables};
+use pogo_protocol::{challenge, codec, leaf, poseidon, step, tables};
 use serde_json::{Value, json};
 
 #[test]
@@ -28,6 +29,7 @@ fn every_vector_agrees_with_the_oracle() {
                 Some("leaf") => leaf_output(input),
                 Some("merkle") => merkle_output(input),
                 Some("challenge") => challenge_output(input),
+                Some("steps") => steps_output(input),
                 _ => panic!("{}: no test reads this file", path.display()),
             };
             assert_eq!(output, case["output"], "{}: {name}", path.display());
@@ -202,14 +204,18 @@ fn spec() -> Spec {
 }
 
 fn learning_rates(input: Input) -> Value {
-    let schedule = match input.str("schedule") {
-        "constant" => Schedule::Constant,
-        "linear" => Schedule::Linear,
-        other => panic!("schedule {other}"),
-    };
+    let schedule = schedule(input);
     let (steps, warmup) = (input.number("steps"), input.number("warmup"));
     let spec = Spec { learning_rate: input.number("peak"), schedule, steps, warmup, ..spec() };
     json!((0..steps).map(|t| spec.learning_rate(t)).collect::<Vec<_>>())
+}
+
+fn schedule(input: Input) -> Schedule {
+    match input.str("schedule") {
+        "constant" => Schedule::Constant,
+        "linear" => Schedule::Linear,
+        other => panic!("schedule {other}"),
+    }
 }
 
 /// The weights without their padding.
@@ -256,7 +262,7 @@ fn leaf_output(input: Input) -> Value {
     }
 }
 
-fn state_leaf(input: Input) -> Result<Fr, leaf::LeafError> {
+fn state_leaf(input: Input) -> Result<Fr, LeafError> {
     let weights: [i32; LEAF] = input.array("weights");
     let momenta = leaf::momenta_hash(&input.array("momenta"), input.number("scale"))?;
     Ok(leaf::state_leaf(leaf::weights_hash(&weights)?, momenta))
@@ -301,7 +307,7 @@ fn layout(input: Input) -> Value {
     };
     let places = input.numbers("sampled").into_iter().map(|leaf: usize| layout.place(leaf));
     let places: Vec<_> = places.map(|place| [place.position, place.valid]).collect();
-    let tags = [leaf::tag::STATE_ROOT, leaf::tag::UPDATE_ROOT, leaf::tag::QUANTIZED_ROOT];
+    let tags = [tag::STATE_ROOT, tag::UPDATE_ROOT, tag::QUANTIZED_ROOT];
     json!({
         "leaf_count": layout.leaf_count(),
         "places": places,
@@ -335,4 +341,91 @@ fn challenge_output(input: Input) -> Value {
         "quantize" => json!(drawn.quantizes),
         other => panic!("challenge.json: no test reads {other}"),
     }
+}
+
+/// The first steps of a round, and the 4-bit model after them on the last batch.
+fn steps_output(input: Input) -> Value {
+    let spec = steps_spec(input);
+    let layout = Layout::new(input.number("depth"), spec.tensors().iter().map(|tensor| (tensor.rows, tensor.cols)))
+        .expect("a model that fits");
+    let batches = input.list("batches", |value| Some(batch(Input(value))));
+    let mut state = State::initial(&spec);
+    let trained = (0..).zip(&batches).map(|(t, batch)| {
+        assert_eq!((batch.rows(), batch.features.len()), (spec.batch as usize, batch.rows() * spec.width()));
+        let result = step::step(&spec, &mut state, batch, t, input.number("dither_seed"));
+        json!({
+            "loss": result.loss,
+            "exponents": listed(&result.exponents_used),
+            "next_exponents": listed(&result.exponents_next),
+            "state_root": text(state_root(&layout, &state)),
+            "update_root": text(update_root(&layout, &result.codes)),
+        })
+    });
+    let trained: Vec<Value> = trained.collect();
+    let model = state.quantize();
+    let exponents = state.exponents.expect("a step was made");
+    let last = batches.last().expect("a batch");
+    let evaluation = step::evaluate(&spec, &model.expand(), &exponents.activations, last);
+    json!({
+        "steps": trained,
+        "quantized_exponents": model.exponents,
+        "quantized_root": text(quantized_root(&layout, &model)),
+        "evaluation": { "loss": evaluation.loss, "correct": evaluation.correct },
+    })
+}
+
+fn steps_spec(input: Input) -> Spec {
+    let spec = Spec {
+        layers: input.numbers("layers"),
+        batch: input.number("batch"),
+        steps: input.number("steps"),
+        learning_rate: input.number("learning_rate"),
+        schedule: schedule(input),
+        warmup: input.number("warmup"),
+        seed: input.number("seed"),
+        ..spec()
+    };
+    spec.validate().expect("a valid spec");
+    spec
+}
+
+fn batch(input: Input) -> Batch {
+    Batch { features: input.numbers("features"), labels: input.numbers("labels") }
+}
+
+/// In the order of a step record.
+fn listed(exponents: &Exponents) -> Vec<i32> {
+    [&exponents.weights[..], &exponents.activations, &exponents.errors].concat()
+}
+
+fn state_root(layout: &Layout, state: &State) -> Fr {
+    root(layout, tag::STATE_ROOT, |place| {
+        let scale = state.scales[place.tensor][place.index_in_tensor];
+        let momenta = leaf::momenta_hash(part(&state.momenta, place), scale)?;
+        Ok(leaf::state_leaf(leaf::weights_hash(part(&state.weights, place))?, momenta))
+    })
+}
+
+fn update_root(layout: &Layout, codes: &[Vec<i8>]) -> Fr {
+    root(layout, tag::UPDATE_ROOT, |place| leaf::update_leaf(part(codes, place)))
+}
+
+fn quantized_root(layout: &Layout, model: &Quantized) -> Fr {
+    root(layout, tag::QUANTIZED_ROOT, |place| {
+        let scales: &[u8; BLOCKS_PER_LEAF] = part(&model.scales, place);
+        leaf::quantized_leaf(part(&model.codes, place), *scales)
+    })
+}
+
+/// Values of one leaf, `N` a leaf.
+fn part<T, const N: usize>(tensors: &[Vec<T>], place: LeafPlace) -> &[T; N] {
+    tensors[place.tensor].as_chunks().0.get(place.index_in_tensor).expect("a leaf of the tensor")
+}
+
+fn root(layout: &Layout, tag: u64, hash: impl Fn(LeafPlace) -> Result<Fr, LeafError>) -> Fr {
+    let mut leaves = vec![Fr::from(0u64); layout.position_count()];
+    for place in (0..layout.leaf_count()).map(|leaf| layout.place(leaf)) {
+        leaves[place.position] = hash(place).expect("values in range");
+    }
+    layout.root(tag, Tree::new(layout.depth(), leaves, merkle::hash_pairs).root())
 }

@@ -12,6 +12,7 @@ import commit
 import fixed
 import keccak
 import poseidon
+import step
 
 FOLDER = Path(__file__).resolve().parent.parent
 MIN, MAX, WORD = -(1 << 31), (1 << 31) - 1, 1 << 30
@@ -382,6 +383,72 @@ def challenge_cases():
     return cases
 
 
+# --- steps.json -------------------------------------------------------------------------------
+
+
+def training(cases, name, layers, batch, steps, learning_rate, schedule="constant", warmup=0, pick=None, count=4):
+    """A case of `count` steps of a round of `steps`; `pick(t)` draws a feature of step `t`."""
+    pick = pick or (lambda t: rng.randint(-127, 127))
+    batches = [
+        {
+            "features": [pick(t) for _ in range(batch * layers[0])],
+            "labels": [rng.randrange(layers[-1]) for _ in range(batch)],
+        }
+        for t in range(count)
+    ]
+    inputs = {
+        "layers": layers,
+        "batch": batch,
+        "learning_rate": learning_rate,
+        "schedule": schedule,
+        "warmup": warmup,
+        "steps": steps,
+        "seed": rng.randrange(1 << 64),
+        "dither_seed": rng.randrange(1 << 32),
+        "depth": 18,
+        "batches": batches,
+    }
+    cases.add(name, inputs, trained(**inputs))
+
+
+def trained(layers, batch, learning_rate, schedule, warmup, steps, seed, dither_seed, depth, batches):
+    state, records = step.State(layers, seed), []
+    for t, rows in enumerate(batches):
+        features, labels = step.in_rows(rows["features"], layers[0]), rows["labels"]
+        assert len(features) == len(labels) == batch
+        rate = fixed.learning_rate(learning_rate, schedule, warmup, steps, t)
+        loss, used, asked, codes = step.step(state, features, labels, rate, t, dither_seed)
+        record = {
+            "loss": loss,
+            "exponents": step.listed(used),
+            "next_exponents": step.listed(asked),
+            "state_root": element(step.state_root(depth, state)),
+            "update_root": element(step.update_root(depth, state.shapes, codes)),
+        }
+        records.append(record)
+    exponents, codes, scales = step.quantize(state)
+    loss, correct = step.evaluate(step.expand(exponents, codes, scales), state.exponents, features, labels)
+    return {
+        "steps": records,
+        "quantized_exponents": exponents,
+        "quantized_root": element(step.quantized_root(depth, state.shapes, codes, scales)),
+        "evaluation": {"loss": loss, "correct": correct},
+    }
+
+
+def steps_cases():
+    cases, far = Cases(), lambda t: rng.choice([-127, 127])
+    training(cases, "one hidden layer", [20, 12, 5], 8, 100, 40_000, "linear", 2)
+    training(cases, "no hidden layer, a batch of one", [70, 3], 1, 4, 1 << 20, "linear")
+    training(cases, "rows of three leaves", [3, 130, 2], 16, 10, 100_000, warmup=3)
+    training(cases, "three hidden layers", [9, 33, 17, 65, 4], 4, 5, 200_000, count=3)
+    training(cases, "features come and go", [5, 4, 3], 2, 4, 300_000, pick=lambda t: t % 2 * rng.randint(-127, 127))
+    training(cases, "values saturate", [12, 70, 6, 3], 4, 4, (1 << 26) - 1, pick=far)
+    training(cases, "weights at their limit", [70, 3], 4, 4, (1 << 26) - 1, pick=far)
+    training(cases, "one class", [2, 1], 2, 3, 1, count=3)
+    return cases
+
+
 if __name__ == "__main__":
     poseidon.check()
     keccak.check()
@@ -391,3 +458,4 @@ if __name__ == "__main__":
     write("leaf", leaf_cases())
     write("merkle", merkle_cases())
     write("challenge", challenge_cases())
+    write("steps", steps_cases())

@@ -57,11 +57,8 @@ fn seconds(trainer: &mut dyn Trainer, spec: &Spec, hash: bool, hardware: bool) -
         start.elapsed().as_secs_f64()
     };
     run();
-    let best = if hardware {
-        (0..5).map(|_| clock(&mut run)).fold(f64::INFINITY, f64::min)
-    } else {
-        cpu_seconds(3, run)
-    };
+    let best =
+        if hardware { (0..5).map(|_| clock(&mut run)).fold(f64::INFINITY, f64::min) } else { cpu_seconds(3, run) };
     best / f64::from(count)
 }
 
@@ -80,8 +77,7 @@ fn main() {
         let gpu = Gpu::open(adapter.index).ok()?;
         Some((Device::Gpu(gpu), adapter.is_hardware()))
     }));
-    let nets: [(&[u32], u32); 3] =
-        [(&[64, 64, 10], 64), (&[784, 256, 128, 10], 64), (&[1024, 1024, 1024, 10], 1024)];
+    let nets: [(&[u32], u32); 3] = [(&[64, 64, 10], 64), (&[784, 256, 128, 10], 64), (&[1024, 1024, 1024, 10], 1024)];
     for (layers, size) in nets {
         head(&format!("{layers:?}, batch {size}"));
         let weights: f64 = layers.windows(2).map(|w| f64::from(w[0]) * f64::from(w[1])).sum();

@@ -2,8 +2,10 @@
 
 use pogo_circuits::round::Shape;
 use pogo_prover::data::Split;
+use pogo_prover::device::Device;
 use pogo_prover::train::SNAPSHOT;
 
+use crate::failure::Failure;
 use crate::output::{bytes, seconds};
 use crate::workspace::Workspace;
 
@@ -18,25 +20,36 @@ const PROOF_SECONDS: f64 = 11.0;
 /// Bytes of memory for each row of the circuit, measured.
 const PROOF_BYTES_PER_ROW: u64 = 6_000;
 
-/// Time and memory of training: steps times (leaves hashed + three matrix products), on all cores.
-pub(crate) fn training(workspace: &Workspace, data: &Split) -> String {
+/// Time and memory of training: steps times (leaves hashed + three matrix products), on all cores, or
+/// as measured on a GPU.
+///
+/// # Errors
+/// When the model does not fit the GPU.
+pub(crate) fn training(workspace: &Workspace, data: &Split) -> Result<String, Failure> {
     let spec = &workspace.setup.spec;
     let leaves = workspace.round.layout.leaf_count();
     let products = 3 * leaves * 64 * spec.batch as usize;
     let step = leaves as f64 * LEAF_SECONDS + products as f64 / PRODUCTS_PER_SECOND;
-    let time = f64::from(spec.steps) * step / rayon::current_num_threads() as f64;
+    let on_cpu = f64::from(spec.steps) * step / rayon::current_num_threads() as f64;
+    let (time, on_device) = match &workspace.device {
+        Device::Cpu => (on_cpu, String::new()),
+        Device::Gpu(gpu) => {
+            let need = gpu.need(&workspace.round)?;
+            (need.seconds, format!(" and {} on the GPU", bytes(need.bytes)))
+        }
+    };
     // State, its copy and codes; two trees of 32-byte nodes; features and the hash of each record.
     let positions = workspace.round.layout.position_count();
     let memory = leaves * 64 * 20 + positions * 128 + data.train.len() * (data.train.width + 64);
     let checkpoints = spec.steps.div_ceil(SNAPSHOT) as usize;
     let disk = checkpoints * leaves * 520 + spec.steps as usize * (leaves * 32 + 300);
-    format!(
-        "Training {} steps of {leaves} leaves: about {}, {} of memory, {} on disk.",
+    Ok(format!(
+        "Training {} steps of {leaves} leaves: about {}, {} of memory{on_device}, {} on disk.",
         spec.steps,
         seconds(time),
         bytes(memory as u64),
         bytes(disk as u64)
-    )
+    ))
 }
 
 /// Time and memory of proving.

@@ -77,7 +77,7 @@ impl From<Error> for Failure {
             | Error::TooManySteps { .. }
             | Error::CheckpointEvery { .. }
             | Error::Unfinished { .. } => Self::Usage(text),
-            Error::Proving(_) => Self::Environment(text),
+            Error::Proving(_) | Error::Gpu(_) => Self::Environment(text),
             _ => Self::Check(text),
         }
     }

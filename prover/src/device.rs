@@ -165,6 +165,15 @@ pub struct Speed {
     pub hashed_bytes: f64,
 }
 
+/// What training a round will take, told before it starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Need {
+    /// Seconds of all steps, hashing included, from [`Device::speed`].
+    pub seconds: f64,
+    /// Bytes of device memory.
+    pub bytes: u64,
+}
+
 /// Units of both layers of the net that [`Device::speed`] trains, and its batch.
 const MEASURED: u32 = 256;
 
@@ -190,6 +199,21 @@ impl Device {
             step_operations: 6.0 * weights * f64::from(MEASURED) / plain,
             hashed_bytes: 4.0 * weights / (hashed - plain).max(1e-9),
         })
+    }
+}
+
+impl Gpu {
+    /// Time and memory of a round on this GPU, whose speed is measured for it.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`], also when the model does not fit.
+    pub fn need(&self, round: &Round) -> Result<Need, Error> {
+        let bytes = GpuTrainer::bytes(self, round)?;
+        let speed = Device::Gpu(self.clone()).speed()?;
+        let weights: f64 = round.spec.tensors().iter().map(|tensor| tensor.padded_len() as f64).sum();
+        let step = 6.0 * weights * f64::from(round.spec.batch) / speed.step_operations;
+        let seconds = f64::from(round.spec.steps) * (step + 4.0 * weights / speed.hashed_bytes);
+        Ok(Need { seconds, bytes })
     }
 }
 

@@ -166,7 +166,7 @@ fn every_kernel_of_a_commitment_equals_its_twin() {
                     pair.write(id, &(0..shard.leaves() * 64).map(|i| word(seed, i)).collect::<Vec<_>>());
                 }
                 pair.write(shard.scales, &(0..shard.leaves()).map(|i| word(3, i)).collect::<Vec<_>>());
-                let nibble = |i: usize| (0..8).fold(0, |all, n| all << 4 | pcg(round ^ (8 * i + n) as u32) % 15);
+                let nibble = |i: usize| (0..8).fold(0, |all, n| (all << 4) | (pcg(round ^ (8 * i + n) as u32) % 15));
                 pair.write(shard.codes, &(0..2 * shard.leaves() * 8).map(nibble).collect::<Vec<_>>());
                 if shard.tensor + 1 == spec.layers.len() - 1 && shard.rows.end == spec.layers[shard.tensor + 1] as usize
                 {
@@ -334,4 +334,14 @@ fn steps_may_be_grouped_in_any_way() {
 fn an_adapter_that_does_not_exist_is_named() {
     let error = Gpu::open(4711).unwrap_err().to_string();
     assert!(error.starts_with("no GPU adapter 4711: "), "{error}");
+}
+
+#[test]
+fn a_buffer_that_no_memory_holds_is_named_with_its_size() {
+    on_every_adapter("a_buffer_that_no_memory_holds_is_named_with_its_size", |gpu| {
+        let mut buffers = Buffers::default();
+        buffers.add("momenta of tensor 3", 1 << 40);
+        let error = gpu.allocate(buffers.list()).unwrap_err().to_string();
+        assert_eq!(error, "the GPU is out of memory: momenta of tensor 3 needs 4398046511104 bytes");
+    });
 }

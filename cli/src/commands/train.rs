@@ -77,7 +77,7 @@ pub(crate) fn train(workspace: &Workspace, data: &Split, console: Console) -> Re
     if workspace.store.has(COMMITMENT) {
         return workspace.trace(data);
     }
-    console.note(estimate::training(workspace, data));
+    console.note(estimate::training(workspace, data)?);
     let bar = console.bar("train", workspace.setup.spec.steps.into());
     let progress = |progress: Progress| match progress {
         Progress::Steps { done, loss, .. } => {

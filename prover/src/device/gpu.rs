@@ -216,6 +216,10 @@ impl Gpu {
         let allocate = |buffer: &Buffer| {
             let kind = if buffer.uniform { wgpu::BufferUsages::UNIFORM } else { wgpu::BufferUsages::STORAGE };
             let size = buffer.words as u64 * 4;
+            let refused = || GpuError::Memory { tensor: buffer.name.clone(), bytes: size };
+            if size > self.device.limits().max_buffer_size {
+                return Err(refused());
+            }
             let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
             let made = self.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(&buffer.name),
@@ -225,7 +229,7 @@ impl Gpu {
             });
             match pollster::block_on(scope.pop()) {
                 None => Ok(made),
-                Some(_) => Err(GpuError::Memory { tensor: buffer.name.clone(), bytes: size }),
+                Some(_) => Err(refused()),
             }
         };
         let memory = Memory(buffers.iter().map(allocate).collect::<Result<_, _>>()?);

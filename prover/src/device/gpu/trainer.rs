@@ -42,17 +42,20 @@ pub struct GpuTrainer<'a> {
 }
 
 impl<'a> GpuTrainer<'a> {
+    /// Bytes of device memory that `round` takes.
+    ///
+    /// # Errors
+    /// [`GpuError::TooLarge`] naming the tensor that does not fit.
+    pub fn bytes(gpu: &Gpu, round: &Round) -> Result<u64, GpuError> {
+        Ok(Plans::new(gpu, round)?.buffers.list().iter().map(|buffer| 4 * buffer.words as u64).sum())
+    }
+
     /// A trainer of `round` at its initial state.
     ///
     /// # Errors
     /// [`GpuError::TooLarge`] or [`GpuError::Memory`] naming the tensor that does not fit.
     pub fn new(gpu: &Gpu, round: &'a Round, dither_seed: u32) -> Result<Self, Error> {
-        let mut buffers = Buffers::default();
-        let training =
-            Training::new(&mut buffers, &round.spec, slots(round), gpu.binding_max()).map_err(GpuError::TooLarge)?;
-        let most = gpu.binding_max();
-        let committing = Committing::new(&mut buffers, &round.layout, &training, most).map_err(GpuError::TooLarge)?;
-        let evaluating = Evaluating::new(&mut buffers, &round.spec, &training, most).map_err(GpuError::TooLarge)?;
+        let Plans { buffers, training, committing, evaluating } = Plans::new(gpu, round)?;
         let memory = gpu.allocate(buffers.list())?;
         gpu.write(&memory, training.tables, 0, &constants::tables());
         gpu.write(&memory, committing.poseidon, 0, &field::poseidon());
@@ -229,6 +232,24 @@ impl Trainer for GpuTrainer<'_> {
         state.exponents = self.training.unpack_exponents(&exponents);
         state.started = self.started;
         Ok(state)
+    }
+}
+
+/// Everything that a round does on a device.
+struct Plans {
+    buffers: Buffers,
+    training: Training,
+    committing: Committing,
+    evaluating: Evaluating,
+}
+
+impl Plans {
+    fn new(gpu: &Gpu, round: &Round) -> Result<Self, GpuError> {
+        let (mut buffers, most) = (Buffers::default(), gpu.binding_max());
+        let training = Training::new(&mut buffers, &round.spec, slots(round), most)?;
+        let committing = Committing::new(&mut buffers, &round.layout, &training, most)?;
+        let evaluating = Evaluating::new(&mut buffers, &round.spec, &training, most)?;
+        Ok(Self { buffers, training, committing, evaluating })
     }
 }
 

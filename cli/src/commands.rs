@@ -79,3 +79,24 @@ impl DeviceArgument {
         Ok(())
     }
 }
+
+/// The work directory of a command that runs training steps or hashes a model, and its device.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct WorkOnDevice {
+    #[command(flatten)]
+    pub(crate) work: Work,
+    #[command(flatten)]
+    device: DeviceArgument,
+}
+
+impl WorkOnDevice {
+    /// Opens both.
+    ///
+    /// # Errors
+    /// When there is no round in the directory, or the device cannot be opened.
+    pub(crate) fn open(&self, console: Console) -> Result<Workspace, Failure> {
+        let mut workspace = Workspace::open(&self.work.work)?;
+        self.device.open(&mut workspace, console)?;
+        Ok(workspace)
+    }
+}

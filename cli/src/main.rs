@@ -22,8 +22,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use commands::{
-    Done, Work, attest, challenge, commit, completions, devices, finalize, inspect, open, prove, publish, replay, run,
-    srs, train, verify,
+    Done, Work, WorkOnDevice, attest, challenge, commit, completions, devices, finalize, inspect, open, prove, publish,
+    replay, run, srs, train, verify,
 };
 use failure::Failure;
 use output::{Console, Table};
@@ -56,17 +56,17 @@ enum Command {
     /// Verb 1: train the model, one record a step.
     Train(train::Begin),
     /// Verb 2: bind steps and final model by their roots.
-    Commit(commit::Arguments),
+    Commit(WorkOnDevice),
     /// Verb 3: fix the beacon and draw the cells to be shown.
     Challenge(challenge::Arguments),
     /// Verb 4: open the drawn cells.
-    Open(open::Arguments),
+    Open(WorkOnDevice),
     /// Verb 5: prove the opened cells.
     Prove(prove::Arguments),
     /// Verb 6: verify a round, or one proof, from files alone.
     Verify(verify::Arguments),
     /// Verb 7: measure the 4-bit model and sign.
-    Attest(attest::Arguments),
+    Attest(WorkOnDevice),
     /// Verb 8: tally the attestations and end the round.
     Finalize(Work),
     /// Recompute steps exactly; names every step and leaf that differs.

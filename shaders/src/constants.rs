@@ -8,6 +8,7 @@ use pogo_protocol::tables::{EXP, LN};
 
 use crate::field;
 use crate::kernel::PARAMETERS;
+use crate::kernels::NO_SITE;
 
 /// The head of every shader.
 pub fn wgsl() -> &'static str {
@@ -36,6 +37,7 @@ fn text() -> String {
         ("LEAF", fixed::LEAF),
         ("BLOCK", fixed::BLOCK),
         ("EXP_LENGTH", EXP.len()),
+        ("NO_SITE", NO_SITE as usize),
         ("PARAMETER_VECTORS", PARAMETERS / 4),
     ];
     let mut text = String::from("// Constants of the protocol.\n");

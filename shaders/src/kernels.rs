@@ -22,6 +22,7 @@ pub fn all() -> Vec<&'static Kernel> {
 pub const NO_SITE: u32 = u32::MAX;
 
 pub(crate) const FIXED: &str = include_str!("../wgsl/fixed.wgsl");
+pub(crate) const EXPONENTS: &str = include_str!("../wgsl/exponents.wgsl");
 pub(crate) const SCALING: &str = include_str!("../wgsl/scaling.wgsl");
 pub(crate) const PACK: &str = include_str!("../wgsl/pack.wgsl");
 
@@ -46,7 +47,7 @@ pub fn pack_rows(bytes: &[i8], columns: usize, width: usize, rows: usize) -> Vec
     packed
 }
 
-/// Twins of `scaling.wgsl` over its buffers.
+/// Twins of `exponents.wgsl` and `scaling.wgsl` over their buffers.
 pub(crate) mod scaling {
     use pogo_protocol::fixed::byte_shift;
 

@@ -6,8 +6,6 @@
 @group(0) @binding(3) var<storage, read_write> sums: array<i32>;
 @group(0) @binding(4) var<storage, read_write> maxima: array<atomic<u32>>;
 
-const NO_SITE: u32 = 0xFFFFFFFFu;
-
 fn store_sums(at: u32, v: vec4<i32>) -> vec4<i32> {
     sums[at] = v.x;
     sums[at + 1u] = v.y;

@@ -22,7 +22,6 @@ struct Parameters {
 @group(0) @binding(6) var<storage, read_write> maxima: array<atomic<u32>>;
 @group(0) @binding(7) var<storage, read_write> tally: array<atomic<u32>>;
 
-const NO_SITE: u32 = 0xFFFFFFFFu;
 const THREADS: u32 = 64u;
 
 var<workgroup> largest: atomic<i32>;
@@ -43,14 +42,6 @@ fn ln(s: u32) -> u32 {
     return (k - 16u) * 45426u + tables[EXP_LENGTH + (s >> ((k - 10u) & 31u)) - 1024u];
 }
 
-fn exponent_of_sums() -> i32 {
-    var e = p.constant + exponents[1u + 3u * p.weights_site];
-    if p.x_site != NO_SITE {
-        e += exponents[1u + 3u * p.x_site];
-    }
-    return e;
-}
-
 @compute @workgroup_size(64)
 fn loss_forward(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -63,7 +54,7 @@ fn loss_forward(
     }
     let at = row * p.stride;
     let target_class = labels[p.labels + row];
-    let e = exponent_of_sums();
+    let e = exponent_of(p.x_site, p.weights_site, p.constant);
     if thread == 0u {
         atomicStore(&largest, -LOGIT_MAX);
         atomicStore(&first, p.classes);

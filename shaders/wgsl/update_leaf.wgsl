@@ -40,10 +40,7 @@ fn update_leaf(
         return;
     }
     let at = leaf * LEAF + thread;
-    var e = p.constant + exponents[1u + 3u * p.errors_site];
-    if p.x_site != 0xFFFFFFFFu {
-        e += exponents[1u + 3u * p.x_site];
-    }
+    let e = exponent_of(p.errors_site, p.x_site, p.constant);
     let ga = align_gradient(gradient[at], e);
     atomicAdd(&gradient_sum, abs(ga) >> 6u);
     workgroupBarrier();

@@ -12,7 +12,7 @@ use pogo_prover::error::hex;
 use pogo_prover::train::Trace;
 use serde_json::Value;
 
-use super::{DeviceArgument, Done, Work, commit, verify};
+use super::{Done, WorkOnDevice, commit, verify};
 use crate::evaluate::{Model, evaluate};
 use crate::failure::Failure;
 use crate::output::{Console, Table};
@@ -23,24 +23,13 @@ pub(crate) const ATTESTERS: u8 = 3;
 /// Records that each evaluates, where there are as many.
 const EVALUATED: u32 = 128;
 
-/// Arguments of the command.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    work: Work,
-    #[command(flatten)]
-    device: DeviceArgument,
-}
-
 /// Runs the command.
-pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
-    let work = &arguments.work.work;
-    let mut workspace = Workspace::open(work)?;
-    arguments.device.open(&mut workspace, console)?;
+pub(crate) fn run(arguments: &WorkOnDevice, console: Console) -> Result<Done, Failure> {
+    let workspace = arguments.open(console)?;
     workspace.commitment()?;
     workspace.beacon()?;
     workspace.need(&part_file("proofs", 0), "prove")?;
-    let published = Published::read(work)?;
+    let published = Published::read(&arguments.work.work)?;
     verify::verify(&published)?;
     let data = workspace.data()?;
     let trace = workspace.trace(&data)?;

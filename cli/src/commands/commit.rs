@@ -7,24 +7,14 @@ use pogo_prover::data::Split;
 use pogo_prover::error::hex;
 use pogo_prover::train::Trace;
 
-use super::{DeviceArgument, Done, Work};
+use super::{Done, WorkOnDevice};
 use crate::failure::Failure;
 use crate::output::{Console, Table};
 use crate::workspace::{COMMITMENT, Workspace};
 
-/// Arguments of the command.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    work: Work,
-    #[command(flatten)]
-    device: DeviceArgument,
-}
-
 /// Runs the command.
-pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
-    let mut workspace = Workspace::open(&arguments.work.work)?;
-    arguments.device.open(&mut workspace, console)?;
+pub(crate) fn run(arguments: &WorkOnDevice, console: Console) -> Result<Done, Failure> {
+    let workspace = arguments.open(console)?;
     let data: Split = workspace.data()?;
     let trace = workspace.trace(&data)?;
     Ok(table(&commit(&workspace, &trace)?).into())

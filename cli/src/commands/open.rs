@@ -5,24 +5,14 @@ use pogo_prover::data::Split;
 use pogo_prover::open;
 use pogo_prover::train::Trace;
 
-use super::{DeviceArgument, Done, Work, challenge, commit};
+use super::{Done, WorkOnDevice, challenge, commit};
 use crate::failure::Failure;
 use crate::output::{Console, Table, bytes};
 use crate::workspace::{Beacon, Workspace, part_file};
 
-/// Arguments of the command.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    work: Work,
-    #[command(flatten)]
-    device: DeviceArgument,
-}
-
 /// Runs the command.
-pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
-    let mut workspace = Workspace::open(&arguments.work.work)?;
-    arguments.device.open(&mut workspace, console)?;
+pub(crate) fn run(arguments: &WorkOnDevice, console: Console) -> Result<Done, Failure> {
+    let workspace = arguments.open(console)?;
     let (commitment, beacon) = (workspace.commitment()?, workspace.beacon()?);
     let data = workspace.data()?;
     let trace = workspace.trace(&data)?;

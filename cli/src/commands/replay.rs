@@ -5,10 +5,9 @@ use std::ops::Range;
 use pogo_prover::error::Error;
 use pogo_prover::replay::replay;
 
-use super::{DeviceArgument, Done, Work};
+use super::{Done, WorkOnDevice};
 use crate::failure::Failure;
 use crate::output::{Console, Table};
-use crate::workspace::Workspace;
 
 /// Differences that are printed; the rest is counted.
 const SHOWN: usize = 20;
@@ -17,7 +16,7 @@ const SHOWN: usize = 20;
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    work: Work,
+    at: WorkOnDevice,
     /// One step, from 0.
     #[arg(long, value_name = "N", conflicts_with_all = ["steps", "all"])]
     step: Option<u32>,
@@ -27,15 +26,12 @@ pub(crate) struct Arguments {
     /// All steps: the default.
     #[arg(long)]
     all: bool,
-    #[command(flatten)]
-    device: DeviceArgument,
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
     let _span = tracing::info_span!("replay").entered();
-    let mut workspace = Workspace::open(&arguments.work.work)?;
-    arguments.device.open(&mut workspace, console)?;
+    let workspace = arguments.at.open(console)?;
     let commitment = workspace.commitment()?;
     let steps = arguments.range(workspace.setup.spec.steps)?;
     let data = workspace.data()?;

@@ -7,7 +7,7 @@
 use pogo_protocol::fixed::{dither, key, requantize, requantize_stochastic};
 
 use super::scaling::{exponent_of, fix_exponent};
-use super::{FIXED, PACK, SCALING, bytes, pack};
+use super::{EXPONENTS, FIXED, PACK, SCALING, bytes, pack};
 use crate::kernel::{Access, Kernel, PARAMETERS};
 use crate::plan::{BufferId, Dispatch, parameters, spread};
 
@@ -40,7 +40,7 @@ pub static FEATURES_FORWARD: Kernel = Kernel {
 /// bindings: sums, maxima, exponents, rows, columns.
 pub static ACTIVATION_FORWARD: Kernel = Kernel {
     name: "activation_forward",
-    sources: &[FIXED, SCALING, PACK, include_str!("../../wgsl/activation_forward.wgsl")],
+    sources: &[FIXED, EXPONENTS, SCALING, PACK, include_str!("../../wgsl/activation_forward.wgsl")],
     bindings: &[Access::Read, Access::Read, Access::Write, Access::Write, Access::Write],
     twin: activation_forward,
 };
@@ -50,7 +50,7 @@ pub static ACTIVATION_FORWARD: Kernel = Kernel {
 /// exponents, rows, columns.
 pub static ERRORS_BACKWARD: Kernel = Kernel {
     name: "errors_backward",
-    sources: &[FIXED, SCALING, PACK, include_str!("../../wgsl/errors_backward.wgsl")],
+    sources: &[FIXED, EXPONENTS, SCALING, PACK, include_str!("../../wgsl/errors_backward.wgsl")],
     bindings: &[Access::Read, Access::Read, Access::Read, Access::Write, Access::Write, Access::Write],
     twin: errors_backward,
 };

@@ -10,7 +10,7 @@ use pogo_protocol::model::max_abs;
 use pogo_protocol::step::{LeafMut, update_leaf as update_plain_leaf};
 
 use super::scaling::exponent_of;
-use super::{FIXED, pack};
+use super::{EXPONENTS, FIXED, pack};
 use crate::kernel::{Access, Kernel, PARAMETERS};
 use crate::plan::{BufferId, Dispatch, parameters, spread};
 
@@ -28,7 +28,7 @@ pub const CONTROL: usize = 4;
 /// codes, changed.
 pub static UPDATE_LEAF: Kernel = Kernel {
     name: "update_leaf",
-    sources: &[FIXED, include_str!("../../wgsl/update_leaf.wgsl")],
+    sources: &[FIXED, EXPONENTS, include_str!("../../wgsl/update_leaf.wgsl")],
     bindings: &[
         Access::Read,
         Access::Read,

@@ -3,7 +3,7 @@
 use pogo_protocol::fixed::{logit, softmax_row};
 
 use super::scaling::{exponent_of, used};
-use super::{FIXED, NO_SITE};
+use super::{EXPONENTS, FIXED, NO_SITE};
 use crate::kernel::{Access, Kernel, PARAMETERS};
 
 /// Softmax, cross entropy, its errors, and correct answers, one workgroup a row; parameters `rows,
@@ -11,7 +11,7 @@ use crate::kernel::{Access, Kernel, PARAMETERS};
 /// exponents, errors, maxima, tally.
 pub static LOSS_FORWARD: Kernel = Kernel {
     name: "loss_forward",
-    sources: &[FIXED, include_str!("../../wgsl/loss_forward.wgsl")],
+    sources: &[FIXED, EXPONENTS, include_str!("../../wgsl/loss_forward.wgsl")],
     bindings: &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write, Access::Write, Access::Write],
     twin: loss_forward,
 };

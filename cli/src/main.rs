@@ -85,6 +85,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    quiet_mesa();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -111,6 +112,17 @@ fn main() -> ExitCode {
             eprintln!("error: {failure}");
             failure.exit_code()
         }
+    }
+}
+
+/// Turns off the Vulkan layer of Mesa that asks a desktop which GPU it prefers, unless its user asks
+/// for it. Where there is no desktop that layer writes errors between ours to standard error.
+#[allow(unsafe_code)]
+fn quiet_mesa() {
+    let wanted = ["NODEVICE_SELECT", "MESA_VK_DEVICE_SELECT"].iter().any(|name| std::env::var_os(name).is_some());
+    if !wanted && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: this is the first call of `main`; no other thread reads the environment yet.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }
 

@@ -23,9 +23,6 @@ const FIRST_SPEED: f64 = 2e9;
 /// Bytes from one parameter block to the next: the alignment of uniform bindings.
 const PARAMETERS_STRIDE: u64 = 256;
 
-/// Backends that are asked first: looking for GL starts a display client, which may complain.
-const PROMPT: wgpu::Backends = wgpu::Backends::PRIMARY;
-
 /// Why a GPU could not do something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GpuError {
@@ -97,24 +94,20 @@ impl Adapter {
 
 /// All adapters: GL last, hardware first among the others and among them.
 pub fn adapters() -> Vec<Adapter> {
-    adapters_of(wgpu::Backends::all())
-}
-
-/// The first adapter that is hardware, opened; none when there is none or it refuses.
-pub fn first_hardware() -> Option<Gpu> {
-    let first = adapters_of(PROMPT).into_iter().next().filter(Adapter::is_hardware)?;
-    Gpu::open(first.index).ok()
-}
-
-fn adapters_of(backends: wgpu::Backends) -> Vec<Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-    let found = pollster::block_on(instance.enumerate_adapters(backends));
+    let found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
     let adapter =
         |adapter: wgpu::Adapter| Adapter { index: 0, info: adapter.get_info(), limits: adapter.limits(), adapter };
     let mut adapters: Vec<Adapter> = found.into_iter().map(adapter).collect();
     adapters.sort_by_key(|adapter| (adapter.info.backend == wgpu::Backend::Gl, !adapter.is_hardware()));
     adapters.iter_mut().enumerate().for_each(|(index, adapter)| adapter.index = index);
     adapters
+}
+
+/// The first adapter that is hardware, opened; none when there is none or it refuses.
+pub fn first_hardware() -> Option<Gpu> {
+    let first = adapters().into_iter().find(Adapter::is_hardware)?;
+    Gpu::open(first.index).ok()
 }
 
 /// An open GPU; clones are the same device.
@@ -162,12 +155,9 @@ impl Gpu {
     /// # Errors
     /// [`GpuError::NoAdapter`] or [`GpuError::Refused`].
     pub fn open(index: usize) -> Result<Self, GpuError> {
-        let nth = |adapters: Vec<Adapter>| adapters.into_iter().nth(index).ok_or(index);
-        let adapter = nth(adapters_of(PROMPT)).or_else(|_| {
-            let all = adapters();
-            let found = all.len();
-            nth(all).map_err(|index| GpuError::NoAdapter { index, found })
-        })?;
+        let adapters = adapters();
+        let found = adapters.len();
+        let adapter = adapters.into_iter().nth(index).ok_or(GpuError::NoAdapter { index, found })?;
         let refused = |error: wgpu::RequestDeviceError| GpuError::Refused {
             adapter: adapter.describe(),
             reason: error.to_string(),

@@ -6,7 +6,7 @@ use light_poseidon::{Poseidon, PoseidonHasher};
 use pogo_benches::{cpu_seconds, head, row};
 use pogo_protocol::fixed::LEAF;
 use pogo_protocol::merkle::Layout;
-use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
 use pogo_protocol::{leaf, poseidon};
 use pogo_prover::commit;
 
@@ -42,6 +42,7 @@ fn main() {
             schedule: Schedule::Constant,
             warmup: 0,
             seed: 1,
+            trace: TraceMode::Challenged,
             data_root: [0; 32],
         };
         let layout = Layout::new(18, spec.tensors().iter().map(|t| (t.rows, t.cols))).expect("fits");

@@ -9,7 +9,7 @@ use pogo_benches::{cpu_seconds, head, row};
 use pogo_circuits::round::Shape;
 use pogo_protocol::data::Batch;
 use pogo_protocol::fixed::pcg;
-use pogo_protocol::model::{Schedule, Spec};
+use pogo_protocol::model::{Schedule, Spec, TraceMode};
 use pogo_protocol::statement::Context;
 use pogo_prover::device::gpu::{self, Gpu};
 use pogo_prover::device::{Device, Step, Trainer};
@@ -32,6 +32,7 @@ fn round(layers: &[u32], batch: u32) -> Round {
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 1,
+        trace: TraceMode::Challenged,
         data_root: [0; 32],
     };
     let context = Context { chain_id: 0, contract: [0; 20], task: [0; 32], round: 0, miner: [0; 20] };

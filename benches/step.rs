@@ -3,7 +3,7 @@
 
 use pogo_benches::{cpu_seconds, head, row};
 use pogo_protocol::data::{Batch, DataSet};
-use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
 use pogo_protocol::step;
 use pogo_prover::device::cpu;
 
@@ -18,6 +18,7 @@ fn spec(layers: Vec<u32>, batch: u32) -> Spec {
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 1,
+        trace: TraceMode::Challenged,
         data_root: [0; 32],
     }
 }

@@ -33,7 +33,7 @@ class Spec:
         for n in (self.batch, self.steps, 1, self.rate):
             data += n.to_bytes(4, "big")
         data += bytes([self.schedule == "linear"]) + self.warmup.to_bytes(4, "big")
-        return keccak(data + self.seed.to_bytes(8, "big") + bytes(32))
+        return keccak(data + self.seed.to_bytes(8, "big") + bytes(33))
 
     def learning_rate(self, t):
         if t < self.warmup:
@@ -58,16 +58,35 @@ def blocks(domain, key):
 
 def batches(spec, records):
     """The record indices of every step."""
+    steps = records // spec.batch * spec.batch
     for epoch in range(1 << 30):
-        key = keccak(spec.round_bytes() + epoch.to_bytes(8, "big"))
-        stream = (int.from_bytes(b, "big") for b in blocks(b"pogo/order/v1", key))
-        order = list(range(records))
-        for i in range(records - 1, 0, -1):
-            limit = (1 << 256) - (1 << 256) % (i + 1)
-            j = next(x for x in stream if x < limit) % (i + 1)
-            order[i], order[j] = order[j], order[i]
-        for step in range(records // spec.batch):
-            yield np.array(order[step * spec.batch : (step + 1) * spec.batch])
+        order = permutation(keccak(spec.round_bytes() + epoch.to_bytes(8, "big")), records)
+        yield from np.array(order[:steps]).reshape(-1, spec.batch)
+
+
+def permutation(key, records):
+    """Eight Feistel rounds of keccak on numbers of just enough bits, repeated until below `records`."""
+    bits = max(2, (records - 1).bit_length())
+    sizes = 1 << bits // 2, 1 << (bits + 1) // 2
+    rounds = [
+        [int.from_bytes(keccak(b"pogo/order/v2" + key + bytes([i]) + x.to_bytes(4, "big"))[:4], "big") for x in range(size)]
+        for i, size in enumerate((sizes[1], sizes[0]) * 4)
+    ]
+
+    def next_of(x):
+        high, low = divmod(x, sizes[1])
+        for i in range(0, 8, 2):
+            high = (high + rounds[i][low]) % sizes[0]
+            low = (low + rounds[i + 1][high]) % sizes[1]
+        return high * sizes[1] + low
+
+    order = []
+    for x in range(records):
+        x = next_of(x)
+        while x >= records:
+            x = next_of(x)
+        order.append(x)
+    return order
 
 
 def first_weights(spec):

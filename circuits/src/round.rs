@@ -38,17 +38,32 @@ pub struct Shape {
     pub tree_depth: usize,
     /// Depth of the tree over step records.
     pub steps_depth: usize,
+    /// Depth of the tree over the tensors of a step.
+    pub trace_depth: usize,
 }
 
 impl Shape {
     /// Eight cells of each kind; models up to 2^18 leaf positions (16 M weights), 4,095 steps.
-    pub const MINIMAL: Shape =
-        Shape { k: 15, updates: SAMPLES_PER_PROOF, quantizes: SAMPLES_PER_PROOF, tree_depth: 18, steps_depth: 12 };
+    pub const MINIMAL: Shape = Shape {
+        k: 15,
+        updates: SAMPLES_PER_PROOF,
+        quantizes: SAMPLES_PER_PROOF,
+        tree_depth: 18,
+        steps_depth: 12,
+        trace_depth: 24,
+    };
     /// Eight cells of each kind; models up to 2^24 leaf positions (1 G weights), 1 M steps.
-    pub const MAINNET: Shape =
-        Shape { k: 16, updates: SAMPLES_PER_PROOF, quantizes: SAMPLES_PER_PROOF, tree_depth: 24, steps_depth: 20 };
+    pub const MAINNET: Shape = Shape {
+        k: 16,
+        updates: SAMPLES_PER_PROOF,
+        quantizes: SAMPLES_PER_PROOF,
+        tree_depth: 24,
+        steps_depth: 20,
+        trace_depth: 30,
+    };
     /// The smallest circuit, for tests: one cell of each kind, trees of depth 2.
-    pub const SMALLEST: Shape = Shape { k: 12, updates: 1, quantizes: 1, tree_depth: 2, steps_depth: 2 };
+    pub const SMALLEST: Shape =
+        Shape { k: 12, updates: 1, quantizes: 1, tree_depth: 2, steps_depth: 2, trace_depth: 8 };
 }
 
 impl Default for Shape {

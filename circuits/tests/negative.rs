@@ -547,7 +547,7 @@ proptest! {
 
 #[test]
 fn openings_of_many_samples_agree() {
-    let shape = Shape { k: 15, updates: 8, quantizes: 8, tree_depth: 5, steps_depth: 3 };
+    let shape = Shape { k: 15, updates: 8, quantizes: 8, tree_depth: 5, steps_depth: 3, trace_depth: 8 };
     let (claim, openings) = round(&shape, 5);
     let forgery = Forgery::new(shape, claim, openings.clone());
     assert_eq!(openings.check(&claim.roots), Ok(()));

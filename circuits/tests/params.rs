@@ -25,6 +25,7 @@ struct Circuit {
     quantizes: usize,
     tree_depth: usize,
     steps_depth: usize,
+    trace_depth: usize,
 }
 
 #[derive(Deserialize)]
@@ -82,8 +83,8 @@ struct Known {
 fn the_presets_are_the_shapes_of_the_code() {
     for (name, shape, samples) in [("minimal", Shape::MINIMAL, 8), ("mainnet", Shape::MAINNET, 64)] {
         let Preset { circuit, round } = read(&format!("params/presets/{name}.toml"));
-        let Circuit { k, updates, quantizes, tree_depth, steps_depth } = circuit;
-        assert_eq!(Shape { k, updates, quantizes, tree_depth, steps_depth }, shape, "{name}");
+        let Circuit { k, updates, quantizes, tree_depth, steps_depth, trace_depth } = circuit;
+        assert_eq!(Shape { k, updates, quantizes, tree_depth, steps_depth, trace_depth }, shape, "{name}");
         assert_eq!((round.samples, round.checkpoint_every), (samples, 1), "{name}");
         assert_eq!(round.samples % updates, 0, "{name}: a round fills its proofs");
     }

@@ -16,6 +16,7 @@ pub(crate) mod attest;
 
 pub(crate) mod finalize;
 
+pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod devices;
 pub(crate) mod inspect;
@@ -23,6 +24,7 @@ pub(crate) mod publish;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod srs;
+pub(crate) mod trace;
 
 use std::path::PathBuf;
 

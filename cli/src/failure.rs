@@ -22,7 +22,22 @@ pub(crate) enum Failure {
     Environment(String),
 }
 
+/// Differences that a message lists; the rest is counted.
+const SHOWN: usize = 20;
+
 impl Failure {
+    /// What replay and audit end with: the differences they found, none for none.
+    pub(crate) fn not_exact(differences: &[String]) -> Option<Self> {
+        if differences.is_empty() {
+            return None;
+        }
+        let mut text = format!("not exact: {}", differences[..differences.len().min(SHOWN)].join("\n"));
+        if differences.len() > SHOWN {
+            text += &format!("\nand {} more", differences.len() - SHOWN);
+        }
+        Some(Self::Check(text))
+    }
+
     /// A check that failed in a file.
     pub(crate) fn in_file(file: &Path, what: impl std::fmt::Display) -> Self {
         Self::Check(format!("{}: {what}", file.display()))

@@ -22,8 +22,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use commands::{
-    Done, Work, WorkOnDevice, attest, challenge, commit, completions, devices, finalize, inspect, open, prove, publish,
-    replay, run, srs, train, verify,
+    Done, Work, WorkOnDevice, attest, audit, challenge, commit, completions, devices, finalize, inspect, open, prove,
+    publish, replay, run, srs, trace, train, verify,
 };
 use failure::Failure;
 use output::{Console, Table};
@@ -71,6 +71,10 @@ enum Command {
     Finalize(Work),
     /// Recompute steps exactly; names every step and leaf that differs.
     Replay(replay::Arguments),
+    /// Publish the tensors of chosen steps, which an audit needs.
+    Trace(trace::Arguments),
+    /// Check published steps without computing their matrix products.
+    Audit(audit::Arguments),
     /// Show what is in an artifact.
     Inspect(inspect::Arguments),
     /// Copy the files that another machine needs to verify.
@@ -138,6 +142,8 @@ fn dispatch(command: &Command, console: Console) -> Result<Done, Failure> {
         Command::Attest(arguments) => attest::run(arguments, console),
         Command::Finalize(arguments) => finalize::run(arguments),
         Command::Replay(arguments) => replay::run(arguments, console),
+        Command::Trace(arguments) => trace::run(arguments, console),
+        Command::Audit(arguments) => audit::run(arguments, console),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Publish(arguments) => publish::run(arguments),
         Command::Devices => devices::run(console),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pogo_contracts::{CHAIN_ID, contract_address};
 use pogo_protocol::codec::scalar_bytes;
-use pogo_protocol::model::{Schedule, Spec};
+use pogo_protocol::model::{Schedule, Spec, TraceMode};
 use pogo_protocol::statement::Context;
 use pogo_protocol::stream::keccak;
 use pogo_prover::commit;
@@ -93,6 +93,14 @@ struct RoundSection {
     number: u64,
     miner: Option<String>,
     preset: Preset,
+    trace: TraceName,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum TraceName {
+    Challenged,
+    Every,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -103,7 +111,7 @@ enum Preset {
 
 impl Default for RoundSection {
     fn default() -> Self {
-        Self { checkpoint_every: 1, number: 0, miner: None, preset: Preset::Minimal }
+        Self { checkpoint_every: 1, number: 0, miner: None, preset: Preset::Minimal, trace: TraceName::Challenged }
     }
 }
 
@@ -163,6 +171,10 @@ fn setup(
         },
         warmup: file.train.warmup,
         seed: file.train.seed,
+        trace: match file.round.trace {
+            TraceName::Challenged => TraceMode::Challenged,
+            TraceName::Every => TraceMode::Every,
+        },
         data_root: [0; 32],
     };
     spec.validate().map_err(|error| usage(error.to_string()))?;
@@ -172,7 +184,7 @@ fn setup(
         let got = format!("[{}, .., {}]", spec.width(), spec.classes());
         return Err(usage(format!("model.layers: expected [{width}, .., {classes}] with this data, got {got}")));
     }
-    spec.data_root = scalar_bytes(&commit::data_root(&data.train).1);
+    spec.data_root = scalar_bytes(&commit::data_root(&data.train));
     Ok(Setup { spec, context, samples, srs, source })
 }
 

@@ -256,6 +256,24 @@ pub(crate) fn part_file(folder: &str, part: usize) -> String {
     format!("{folder}/part-{part:03}.{extension}")
 }
 
+/// Folder of the tensors of steps that were published.
+pub(crate) const TRACES: &str = "traces";
+
+/// Name of the file with the tensors of a step.
+pub(crate) fn trace_file(step: u32) -> String {
+    format!("{TRACES}/{step:010}.trace")
+}
+
+/// 32 bytes of this machine's randomness.
+///
+/// # Errors
+/// [`Failure::Environment`] when it gives none.
+pub(crate) fn random() -> Result<[u8; 32], Failure> {
+    let mut value = [0; 32];
+    getrandom::fill(&mut value).map_err(|error| Failure::Environment(format!("system randomness: {error}")))?;
+    Ok(value)
+}
+
 /// Reads a file.
 ///
 /// # Errors

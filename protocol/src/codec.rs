@@ -8,6 +8,8 @@ use alloc::vec::Vec;
 use ark_bn254::Fr;
 use ark_ff::{BigInt, PrimeField};
 
+use crate::model::Exponents;
+
 /// Version of every artifact format of this crate.
 pub const VERSION: u16 = 1;
 
@@ -111,6 +113,11 @@ impl Writer {
         values.iter().fold(self.u32(values.len() as u32), |writer, value| writer.u32(*value as u32))
     }
 
+    /// Appends the list of some exponents, an empty one for none.
+    pub fn exponents(self, exponents: Option<&Exponents>) -> Self {
+        self.integers(&exponents.map_or(Vec::new(), Exponents::to_list))
+    }
+
     /// The artifact.
     pub fn finish(self) -> Vec<u8> {
         self.0
@@ -199,6 +206,18 @@ impl<'a> Reader<'a> {
         let count = self.u32(field)? as usize;
         let bytes = self.bytes(field, count.saturating_mul(4))?;
         Ok(bytes.chunks_exact(4).map(|word| i32::from_be_bytes([word[0], word[1], word[2], word[3]])).collect())
+    }
+
+    /// Reads the list of some exponents, none for an empty one.
+    ///
+    /// # Errors
+    /// [`CodecError::TooShort`], or [`CodecError::Value`] for what no model has.
+    pub fn exponents(&mut self, field: &'static str) -> Result<Option<Exponents>, CodecError> {
+        let list = self.integers(field)?;
+        if list.is_empty() {
+            return Ok(None);
+        }
+        Exponents::from_list(&list).map(Some).ok_or(CodecError::Value { field })
     }
 
     /// Ends the artifact.

@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use crate::stream::{Stream, keccak};
+use crate::stream::keccak;
 
-const ORDER_DOMAIN: &[u8] = b"pogo/order/v1";
+const ORDER_DOMAIN: &[u8] = b"pogo/order/v2";
 const DITHER_DOMAIN: &[u8] = b"pogo/dither/v1";
 
 /// A data set: records of `width` features (real value `feature * 2^-7`) and a label each.
@@ -44,17 +44,24 @@ pub struct Round {
 
 /// The batches of a round, a pure function of its [`Round`].
 ///
-/// In epoch `e` the records are shuffled (Fisher-Yates: for `i` from `records - 1` down to 1, swap
-/// positions `i` and `below(i + 1)`) by the stream `pogo/order/v1` with key
-/// `keccak(task || round u64 || parent_root || miner || e u64)`. A step takes the next `batch`
-/// positions; a tail smaller than a batch is dropped.
+/// Epoch `e` takes the records in an order of its own, a keyed permutation: whoever verifies one
+/// slot of one batch computes one record, not a shuffle of all. With `key =
+/// keccak(task || round u64 || parent_root || miner || e u64)` and `b` the bits of `records - 1`, at
+/// least 2, position `x` is the pair of its upper `floor(b / 2)` and lower `ceil(b / 2)` bits. Each
+/// of [`ORDER_ROUNDS`] rounds `i` adds to one of the two, the upper one for even `i`, the first four
+/// bytes, big-endian, of `keccak("pogo/order/v2" || key || i u8 || the other u32)`, modulo its
+/// size. The whole repeats until the number is below `records`: that is the record. A step takes the
+/// next `batch` positions; a tail smaller than a batch is dropped.
 #[derive(Clone, Debug)]
 pub struct Order {
     round: Round,
     records: u32,
     batch: u32,
-    epoch: Option<(u32, Vec<u32>)>,
 }
+
+/// Rounds of the keyed permutation. Four already make a strong pseudorandom permutation of large
+/// numbers (Luby and Rackoff); a dozen records need eight to be spread evenly.
+const ORDER_ROUNDS: u8 = 8;
 
 /// A data set that does not fill a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -134,7 +141,7 @@ impl Order {
         if batch == 0 || records < batch {
             return Err(TooFewRecords { records, batch });
         }
-        Ok(Self { round, records, batch, epoch: None })
+        Ok(Self { round, records, batch })
     }
 
     /// Steps that one pass over the data takes.
@@ -142,29 +149,45 @@ impl Order {
         self.records / self.batch
     }
 
-    /// Record indices of step `t`. Keeps the permutation of the last epoch asked for.
-    pub fn batch_indices(&mut self, t: u32) -> Vec<u32> {
+    /// Record indices of step `t`.
+    pub fn batch_indices(&self, t: u32) -> Vec<u32> {
         let (epoch, step) = (t / self.steps_per_epoch(), t % self.steps_per_epoch());
-        let permutation = match self.epoch.take() {
-            Some((e, permutation)) if e == epoch => permutation,
-            _ => self.permutation(epoch),
-        };
-        let first = (step * self.batch) as usize;
-        let indices = permutation[first..first + self.batch as usize].to_vec();
-        self.epoch = Some((epoch, permutation));
-        indices
+        let key = self.key(epoch);
+        (0..self.batch).map(|slot| self.record(key, step * self.batch + slot)).collect()
     }
 
-    /// All record indices in the order of an epoch.
-    pub fn permutation(&self, epoch: u32) -> Vec<u32> {
-        let key = self.round.hash(&[], &u64::from(epoch).to_be_bytes());
-        let mut stream = Stream::new(ORDER_DOMAIN, key);
-        let mut order: Vec<u32> = (0..self.records).collect();
-        for i in (1..order.len()).rev() {
-            let j = stream.below(i as u64 + 1) as usize;
-            order.swap(i, j);
+    /// Record index of one row of the batch of step `t`.
+    pub fn batch_index(&self, t: u32, row: u32) -> u32 {
+        let (epoch, step) = (t / self.steps_per_epoch(), t % self.steps_per_epoch());
+        self.record(self.key(epoch), step * self.batch + row)
+    }
+
+    fn key(&self, epoch: u32) -> [u8; 32] {
+        self.round.hash(&[], &u64::from(epoch).to_be_bytes())
+    }
+
+    /// Record at a position of the epoch with this key.
+    fn record(&self, key: [u8; 32], position: u32) -> u32 {
+        let bits = (u32::BITS - (self.records - 1).leading_zeros()).max(2);
+        let low_bits = bits.div_ceil(2);
+        let (high_mask, low_mask) = ((1 << (bits - low_bits)) - 1, (1 << low_bits) - 1);
+        let mut record = position;
+        loop {
+            let (mut high, mut low) = (record >> low_bits, record & low_mask);
+            for i in 0..ORDER_ROUNDS {
+                let other = if i % 2 == 0 { low } else { high };
+                let hash = keccak(&[ORDER_DOMAIN, &key, &[i], &other.to_be_bytes()]);
+                let drawn = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
+                match i % 2 {
+                    0 => high = high.wrapping_add(drawn) & high_mask,
+                    _ => low = low.wrapping_add(drawn) & low_mask,
+                }
+            }
+            record = high << low_bits | low;
+            if record < self.records {
+                return record;
+            }
         }
-        order
     }
 }
 
@@ -177,33 +200,48 @@ mod tests {
 
     #[test]
     fn epoch_takes_every_record_at_most_once_and_drops_the_tail() {
-        let mut order = Order::new(ROUND, 21, 4).unwrap();
-        assert_eq!(order.steps_per_epoch(), 5);
-        let mut seen: Vec<u32> = (0..5).flat_map(|t| order.batch_indices(t)).collect();
-        seen.sort_unstable();
-        seen.dedup();
-        assert_eq!(seen.len(), 20);
-        assert!(seen.iter().all(|&i| i < 21));
+        for (records, batch) in [(21, 4), (1, 1), (2, 2), (3, 1), (5, 1), (64, 64), (1000, 8)] {
+            let order = Order::new(ROUND, records, batch).unwrap();
+            let mut seen: Vec<u32> = (0..order.steps_per_epoch()).flat_map(|t| order.batch_indices(t)).collect();
+            seen.sort_unstable();
+            seen.dedup();
+            assert_eq!(seen.len() as u32, records / batch * batch, "{records} records");
+            assert!(seen.iter().all(|&i| i < records));
+        }
     }
 
     #[test]
     fn order_depends_on_every_part_of_the_round_and_on_the_epoch() {
-        let order = |round| Order::new(round, 100, 10).unwrap().permutation(0);
-        let first = order(ROUND);
-        assert_ne!(first, order(Round { task: [0; 32], ..ROUND }));
-        assert_ne!(first, order(Round { round: 0, ..ROUND }));
-        assert_ne!(first, order(Round { parent_root: [0; 32], ..ROUND }));
-        assert_ne!(first, order(Round { miner: [0; 20], ..ROUND }));
-        assert_ne!(first, Order::new(ROUND, 100, 10).unwrap().permutation(1));
+        let order = |round, t| Order::new(round, 100, 100).unwrap().batch_indices(t);
+        let first = order(ROUND, 0);
+        assert_ne!(first, order(Round { task: [0; 32], ..ROUND }, 0));
+        assert_ne!(first, order(Round { round: 0, ..ROUND }, 0));
+        assert_ne!(first, order(Round { parent_root: [0; 32], ..ROUND }, 0));
+        assert_ne!(first, order(Round { miner: [0; 20], ..ROUND }, 0));
+        assert_ne!(first, order(ROUND, 1));
     }
 
     #[test]
-    fn steps_may_be_asked_for_in_any_order() {
-        let mut forward = Order::new(ROUND, 33, 8).unwrap();
-        let mut backward = forward.clone();
-        let expected: Vec<_> = (0..12).map(|t| forward.batch_indices(t)).collect();
-        for t in (0..12).rev() {
-            assert_eq!(backward.batch_indices(t), expected[t as usize]);
+    fn orders_put_every_record_anywhere_alike() {
+        let (records, orders) = (12u32, 12_000u32);
+        let mut counts = [[0u32; 12]; 12];
+        for number in 0..orders {
+            let round = Round { round: u64::from(number), ..ROUND };
+            let order = Order::new(round, records, 1).unwrap();
+            (0..records).for_each(|t| counts[t as usize][order.batch_index(t, 0) as usize] += 1);
+        }
+        // Chi squared of 144 cells with 121 degrees of freedom: 200 is beyond 5 standard deviations.
+        let expected = orders / records;
+        let squares: u64 = counts.iter().flatten().map(|n| u64::from(n.abs_diff(expected)).pow(2)).sum();
+        assert!(squares / u64::from(expected) < 200, "chi squared {}", squares / u64::from(expected));
+    }
+
+    #[test]
+    fn one_row_of_a_batch_is_that_of_the_whole() {
+        let order = Order::new(ROUND, 33, 8).unwrap();
+        for t in 0..12 {
+            let rows: Vec<u32> = (0..8).map(|row| order.batch_index(t, row)).collect();
+            assert_eq!(order.batch_indices(t), rows);
         }
     }
 

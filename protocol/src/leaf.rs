@@ -11,6 +11,7 @@ use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, PrimeField};
 
 use crate::fixed::{BLOCK_SCALE_MAX, CODE_MAX, LEAF, WORD_BIAS, WORD_BITS};
+use crate::merkle;
 use crate::poseidon;
 
 /// Words a field element holds.
@@ -48,16 +49,24 @@ pub mod tag {
     pub const STEPS_ROOT: u64 = 12;
     /// Fields of a step record that the update cell does not read.
     pub const REST: u64 = 13;
-    /// One record of the data set.
+    /// One record of the data set: label and features.
     pub const DATA_RECORD: u64 = 14;
     /// Root over the data set, with its count.
     pub const DATA_ROOT: u64 = 15;
-    /// Content and indices of one batch.
-    pub const BATCH: u64 = 16;
+    /// Features of one data record, with their number.
+    pub const FEATURES: u64 = 16;
     /// Tensor shapes and format version.
     pub const LAYOUT: u64 = 17;
-    /// List of exponents of a step, with its length.
+    /// Exponents of a step, with the number of tensors.
     pub const EXPONENTS: u64 = 18;
+    /// 64 bytes of one row of a trace tensor or of a data record.
+    pub const BYTES: u64 = 19;
+    /// 64 words of one row of a trace tensor.
+    pub const WORDS: u64 = 20;
+    /// Losses of a batch up to one of its rows.
+    pub const LOSS: u64 = 21;
+    /// Root over the tensors of a step: tree root and layout.
+    pub const TRACE_ROOT: u64 = 22;
 }
 
 /// A value that has no place in a leaf.
@@ -177,24 +186,54 @@ pub fn quantized_leaf(codes: &[i8; LEAF], scales: [u8; BLOCKS_PER_LEAF]) -> Resu
     Ok(poseidon::hash(Fr::from(tag::QUANTIZED), pack_codes(codes)?, packed))
 }
 
-/// Bytes of features that one element of a data record holds.
-const FEATURES_PER_ELEMENT: usize = 31;
+/// Bytes that a field element holds.
+const BYTES_PER_ELEMENT: usize = 31;
 
-/// Leaf of one record of a data set: `sponge(DATA_RECORD, [label, width, features..])`, features as
-/// bytes `feature + 128`, 31 an element, big-endian.
-pub fn data_record(features: &[i8], label: u16) -> Fr {
-    let mut message = alloc::vec![Fr::from(label), Fr::from(features.len() as u64)];
-    message.extend(features.chunks(FEATURES_PER_ELEMENT).map(|chunk| {
-        let bytes: Vec<u8> = chunk.iter().map(|&feature| (i16::from(feature) + 128) as u8).collect();
-        Fr::from_be_bytes_mod_order(&bytes)
-    }));
-    poseidon::sponge(Fr::from(tag::DATA_RECORD), &message)
+/// Trace leaf of 64 bytes of one row: `sponge(BYTES, elements)`, bytes as `byte + 128`, 31 an
+/// element, low first.
+pub fn bytes_leaf(bytes: &[i8; LEAF]) -> Fr {
+    let element = |chunk: &[i8]| {
+        let bytes: Vec<u8> = chunk.iter().map(|&byte| (i16::from(byte) + 128) as u8).collect();
+        Fr::from_le_bytes_mod_order(&bytes) // 248 bits: always below r
+    };
+    let elements: Vec<Fr> = bytes.chunks(BYTES_PER_ELEMENT).map(element).collect();
+    poseidon::sponge(Fr::from(tag::BYTES), &elements)
 }
 
-/// Digest of a batch: index and leaf of every record, in order.
-pub fn batch_digest(records: impl Iterator<Item = (u32, Fr)>) -> Fr {
-    let message: Vec<Fr> = records.flat_map(|(index, leaf)| [Fr::from(index), leaf]).collect();
-    poseidon::sponge(Fr::from(tag::BATCH), &message)
+/// Trace leaf of 64 words of one row: `sponge(WORDS, elements)`, packed as in a state leaf.
+///
+/// # Errors
+/// [`LeafError::Word`] for a word outside the legal range.
+pub fn words_leaf(words: &[i32; LEAF]) -> Result<Fr, LeafError> {
+    Ok(poseidon::sponge(Fr::from(tag::WORDS), &pack_words(words)?))
+}
+
+/// Trace leaf of the losses of the first rows of a batch, summed.
+pub fn loss_leaf(loss: u64) -> Fr {
+    poseidon::hash(Fr::from(tag::LOSS), Fr::from(loss), Fr::ZERO)
+}
+
+/// Height of the tree over the features of a data record, 64 a leaf: enough for the widest input.
+pub const FEATURES_DEPTH: usize = 10;
+
+/// Leaf of one record of a data set, `H(DATA_RECORD, label, H(FEATURES, tree root, width))`. The
+/// tree has a [`bytes_leaf`] for every 64 features, padded with zeros, so that a row of the first
+/// trace tensor has the leaves of its record. `empty` is [`merkle::empty_subtrees`] of
+/// [`FEATURES_DEPTH`].
+pub fn data_record(features: &[i8], label: u16, empty: &[Fr]) -> Fr {
+    let root = merkle::root(feature_leaves(features), empty);
+    let features_hash = poseidon::hash(Fr::from(tag::FEATURES), root, Fr::from(features.len() as u64));
+    poseidon::hash(Fr::from(tag::DATA_RECORD), Fr::from(label), features_hash)
+}
+
+/// A [`bytes_leaf`] for every 64 features of a record, padded with zeros.
+pub fn feature_leaves(features: &[i8]) -> Vec<Fr> {
+    let leaf = |chunk: &[i8]| {
+        let mut bytes = [0; LEAF];
+        bytes[..chunk.len()].copy_from_slice(chunk);
+        bytes_leaf(&bytes)
+    };
+    features.chunks(LEAF).map(leaf).collect()
 }
 
 /// Root of a data set from the tree root over its records.

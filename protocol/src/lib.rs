@@ -2,7 +2,7 @@
 //!
 //! Read in this order: the integers ([`fixed`], [`tables`]), the model and its training step
 //! ([`model`], [`step`], [`data`]), what is committed ([`poseidon`], [`leaf`], [`merkle`],
-//! [`record`], [`commitment`]), what is asked and claimed ([`challenge`], [`statement`]), who
+//! [`trace`], [`record`], [`commitment`]), what is asked and claimed ([`challenge`], [`statement`]), who
 //! signs it ([`attest`]) and how it ends ([`settle`]). Nothing here touches a file, a clock or a thread.
 #![no_std]
 
@@ -25,3 +25,4 @@ pub mod statement;
 pub mod step;
 pub mod stream;
 pub mod tables;
+pub mod trace;

@@ -101,6 +101,14 @@ pub fn parent(pair: &[Fr], empty: Fr, above_empty: Fr) -> Fr {
     if left == empty && right == empty { above_empty } else { node(left, right) }
 }
 
+/// Root of a small tree over `leaves`, at most `2^depth` of them, from [`empty_subtrees`] of its
+/// depth.
+pub fn root(leaves: Vec<Fr>, empty: &[Fr]) -> Fr {
+    let heights = empty.len().saturating_sub(1);
+    let top = empty[..heights].iter().fold(leaves, |level, &empty| hash_pairs(&level, empty));
+    top.first().or(empty.last()).copied().unwrap_or_default()
+}
+
 /// Root that `leaf` at `position` has with these siblings.
 pub fn root_of(leaf: Fr, position: usize, path: &[Fr]) -> Fr {
     path.iter().enumerate().fold(leaf, |hash, (height, &sibling)| {

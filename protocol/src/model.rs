@@ -14,8 +14,8 @@ use crate::fixed::{
 };
 use crate::stream::{Stream, keccak};
 
-/// Widest layer: sums over a row of bytes stay below `2^17 * 127^2 + 2^24 < 2^31`.
-pub const WIDTH_MAX: u32 = 1 << 17;
+/// Widest layer: sums over a row of bytes are words, at most `2^16 * 127^2 < 2^30`.
+pub const WIDTH_MAX: u32 = 1 << 16;
 /// Largest batch.
 pub const BATCH_MAX: u32 = 1 << 16;
 /// Most classes: the sum of a softmax row stays below `2^32`.
@@ -24,6 +24,8 @@ pub const CLASSES_MAX: u32 = 65_535;
 pub const LAYERS_MAX: usize = 64;
 /// Most steps of a round.
 pub const STEPS_MAX: u32 = 1 << 30;
+/// Bound of every exponent: each layer moves it by less than 32.
+pub const EXPONENT_MAX: i32 = 32 * LAYERS_MAX as i32;
 /// Longest name of a task, in bytes.
 pub const NAME_MAX: usize = 64;
 /// Most elements of a batch of activations: the dither counts them in a `u32`.
@@ -40,6 +42,15 @@ pub enum Schedule {
     Constant,
     /// It falls linearly, to `peak / (steps - warmup)` on the last step.
     Linear,
+}
+
+/// When the tensors of a step are committed to, see [`crate::trace`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TraceMode {
+    /// Of the steps that a first draw picks, in answer to it.
+    Challenged,
+    /// Of every step, before any draw.
+    Every,
 }
 
 /// What a task fixes for all of its miners and rounds.
@@ -63,6 +74,8 @@ pub struct Spec {
     pub warmup: u32,
     /// Seed of the first weights.
     pub seed: u64,
+    /// When the tensors of a step are committed to.
+    pub trace: TraceMode,
     /// Root of the data set.
     pub data_root: [u8; 32],
 }
@@ -195,6 +208,15 @@ impl Schedule {
     }
 }
 
+impl TraceMode {
+    fn byte(self) -> u8 {
+        match self {
+            TraceMode::Challenged => 0,
+            TraceMode::Every => 1,
+        }
+    }
+}
+
 impl Spec {
     /// Shapes of the weight tensors, in model order.
     pub fn tensors(&self) -> Vec<Tensor> {
@@ -276,6 +298,7 @@ impl Spec {
         out.push(self.schedule.byte());
         out.extend_from_slice(&self.warmup.to_be_bytes());
         out.extend_from_slice(&self.seed.to_be_bytes());
+        out.push(self.trace.byte());
         out.extend_from_slice(&self.data_root);
         out
     }
@@ -300,6 +323,7 @@ impl Spec {
             schedule: reader.schedule()?,
             warmup: reader.u32("the warm-up")?,
             seed: u64::from_be_bytes(reader.array("the seed")?),
+            trace: reader.trace()?,
             data_root: reader.array("the data root")?,
         };
         check(reader.at == bytes.len(), reader.error("the end"))?;
@@ -316,8 +340,30 @@ impl Spec {
 impl Exponents {
     /// Exponent of the gradient of tensor `l`: that of its errors and that of its input.
     pub fn gradient(&self, l: usize) -> i32 {
-        let input = if l == 0 { FEATURE_EXPONENT } else { self.activations[l - 1] };
-        self.errors[l] + input
+        self.errors[l] + self.input(l)
+    }
+
+    /// Exponent of the input of tensor `l`: of the features or of the activations below.
+    pub fn input(&self, l: usize) -> i32 {
+        if l == 0 { FEATURE_EXPONENT } else { self.activations[l - 1] }
+    }
+
+    /// One list: weights, activations, errors.
+    pub fn to_list(&self) -> Vec<i32> {
+        [&self.weights[..], &self.activations, &self.errors].concat()
+    }
+
+    /// What [`Exponents::to_list`] gave; none for another length than that of a model, or an
+    /// exponent beyond [`EXPONENT_MAX`].
+    pub fn from_list(list: &[i32]) -> Option<Self> {
+        let tensors = (list.len() + 1) / 3;
+        let legal = tensors > 0 && tensors < LAYERS_MAX && list.len() == 3 * tensors - 1;
+        if !legal || list.iter().any(|exponent| !(-EXPONENT_MAX..=EXPONENT_MAX).contains(exponent)) {
+            return None;
+        }
+        let (weights, rest) = list.split_at(tensors);
+        let (activations, errors) = rest.split_at(tensors - 1);
+        Some(Self { weights: weights.to_vec(), activations: activations.to_vec(), errors: errors.to_vec() })
     }
 
     /// Raises every exponent to that of `other` where it is higher.
@@ -486,6 +532,15 @@ impl<'a> Reader<'a> {
             [_] => Err(error),
         }
     }
+
+    fn trace(&mut self) -> Result<TraceMode, SpecError> {
+        let error = self.error("a trace mode, 0 or 1");
+        match self.array("the trace mode")? {
+            [0] => Ok(TraceMode::Challenged),
+            [1] => Ok(TraceMode::Every),
+            [_] => Err(error),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -504,6 +559,7 @@ mod tests {
             schedule: Schedule::Linear,
             warmup: 10,
             seed: 7,
+            trace: TraceMode::Challenged,
             data_root: [9; 32],
         }
     }
@@ -547,7 +603,7 @@ mod tests {
         case(|s| s.name.clear(), SpecError::Name(0));
         case(|s| s.layers = vec![4], SpecError::Layers(1));
         case(|s| s.layers[1] = 0, SpecError::Width { index: 1, got: 0 });
-        case(|s| s.layers[0] = (1 << 17) + 1, SpecError::Width { index: 0, got: (1 << 17) + 1 });
+        case(|s| s.layers[0] = (1 << 16) + 1, SpecError::Width { index: 0, got: (1 << 16) + 1 });
         case(|s| s.layers[2] = 65_536, SpecError::Classes(65_536));
         case(|s| s.batch = 48, SpecError::Batch(48));
         case(|s| s.batch = 0, SpecError::Batch(0));

@@ -1,8 +1,9 @@
 //! Step records: what the commitment says about each step.
 //!
 //! Record 0 is the initial state, record `t + 1` stands after step `t`; `T` steps give `T + 1`
-//! records. `record = H(RECORD, H(PAIR, state_root, update_root), rest)`: the circuits open the
-//! roots and carry `rest`, the hash of everything else, as one element.
+//! records. `record = H(RECORD, H(PAIR, state_root, update_root), rest)`: a circuit that needs the
+//! roots only carries `rest`, the hash of everything else, as one element. Which step a record is
+//! of, its position in the tree says.
 
 use alloc::vec::Vec;
 
@@ -10,8 +11,10 @@ use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
 
 use crate::codec::{CodecError, Reader, Writer};
-use crate::fixed::WORD_BIAS;
+use crate::fixed::{WORD_BIAS, WORD_BITS};
 use crate::leaf::tag;
+use crate::merkle;
+use crate::model::{Exponents, LAYERS_MAX};
 use crate::poseidon;
 
 /// One step record.
@@ -23,14 +26,14 @@ pub struct StepRecord {
     pub state_root: Fr,
     /// Root of the codes that the step applied; zero in record 0.
     pub update_root: Fr,
-    /// Digest of the batch, see [`crate::data`]; zero in record 0.
-    pub batch_digest: Fr,
     /// Sum of the losses of the batch, Q16 nats.
     pub loss: u64,
-    /// Exponents that the step used; empty in record 0.
-    pub exponents: Vec<i32>,
-    /// Exponents that the next step must use; empty when it takes them from itself.
-    pub next_exponents: Vec<i32>,
+    /// Exponents that the step used; none in record 0.
+    pub exponents: Option<Exponents>,
+    /// Exponents that the next step must use; none when it takes them from itself.
+    pub next_exponents: Option<Exponents>,
+    /// Root over the tensors of the step, see [`crate::trace`]; zero where none was made.
+    pub trace_root: Fr,
 }
 
 impl StepRecord {
@@ -41,17 +44,10 @@ impl StepRecord {
         poseidon::hash(Fr::from(tag::RECORD), pair(self.state_root, self.update_root), self.rest())
     }
 
-    /// Hash of all fields but the two roots. The last element is the trace root, which no step
-    /// has yet.
+    /// Hash of all fields but the two roots.
     pub fn rest(&self) -> Fr {
-        let message = [
-            Fr::from(self.index),
-            self.batch_digest,
-            Fr::from(self.loss),
-            exponents_digest(&self.exponents),
-            exponents_digest(&self.next_exponents),
-            Fr::ZERO,
-        ];
+        let exponents = [&self.exponents, &self.next_exponents].map(|exponents| exponents_root(exponents.as_ref()));
+        let message = [self.trace_root, Fr::from(self.loss), exponents[0], exponents[1]];
         poseidon::sponge(Fr::from(tag::REST), &message)
     }
 
@@ -61,10 +57,10 @@ impl StepRecord {
             .u32(self.index)
             .scalar(&self.state_root)
             .scalar(&self.update_root)
-            .scalar(&self.batch_digest)
             .u64(self.loss)
-            .integers(&self.exponents)
-            .integers(&self.next_exponents)
+            .exponents(self.exponents.as_ref())
+            .exponents(self.next_exponents.as_ref())
+            .scalar(&self.trace_root)
             .finish()
     }
 
@@ -78,10 +74,10 @@ impl StepRecord {
             index: reader.u32("index")?,
             state_root: reader.scalar("state root")?,
             update_root: reader.scalar("update root")?,
-            batch_digest: reader.scalar("batch digest")?,
             loss: reader.u64("loss")?,
-            exponents: reader.integers("exponents")?,
-            next_exponents: reader.integers("next exponents")?,
+            exponents: reader.exponents("exponents")?,
+            next_exponents: reader.exponents("next exponents")?,
+            trace_root: reader.scalar("trace root")?,
         };
         reader.finish()?;
         Ok(record)
@@ -98,13 +94,27 @@ pub fn steps_root(tree_root: Fr, record_count: u32) -> Fr {
     poseidon::hash(Fr::from(tag::STEPS_ROOT), tree_root, Fr::from(record_count))
 }
 
-/// Digest of a list of exponents with its length, `sponge(EXPONENTS, [length, e + 2^30, ..])`; zero
-/// for none.
-fn exponents_digest(exponents: &[i32]) -> Fr {
-    if exponents.is_empty() {
-        return Fr::ZERO;
-    }
-    let biased = exponents.iter().map(|&e| (i64::from(e) + i64::from(WORD_BIAS)).unsigned_abs());
-    let message: Vec<Fr> = core::iter::once(exponents.len() as u64).chain(biased).map(Fr::from).collect();
-    poseidon::sponge(Fr::from(tag::EXPONENTS), &message)
+/// Height of the tree over the exponents of a step: a leaf for each tensor.
+pub const EXPONENTS_DEPTH: usize = 6;
+const _: () = assert!(LAYERS_MAX <= 1 << EXPONENTS_DEPTH);
+
+/// Root over exponents, `H(EXPONENTS, tree root, tensors)`; zero for none.
+///
+/// The leaf of tensor `l` is one element of three slots as in a state leaf: shift of its weights,
+/// exponent of its input, exponent of the errors of its output.
+pub fn exponents_root(exponents: Option<&Exponents>) -> Fr {
+    let Some(exponents) = exponents else { return Fr::ZERO };
+    let leaves = exponents_leaves(exponents);
+    let count = Fr::from(leaves.len() as u64);
+    poseidon::hash(Fr::from(tag::EXPONENTS), merkle::root(leaves, &merkle::empty_subtrees(EXPONENTS_DEPTH)), count)
+}
+
+/// Leaves of the tree over exponents.
+pub fn exponents_leaves(exponents: &Exponents) -> Vec<Fr> {
+    let slot = |exponent: i32| u128::from(exponent.wrapping_add(WORD_BIAS) as u32);
+    let leaf = |l: usize| {
+        let [weights, input, errors] = [exponents.weights[l], exponents.input(l), exponents.errors[l]].map(slot);
+        Fr::from(weights | input << WORD_BITS | errors << (2 * WORD_BITS))
+    };
+    (0..exponents.weights.len()).map(leaf).collect()
 }

@@ -22,6 +22,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::convert::Infallible;
 
 use crate::data::Batch;
 use crate::fixed::{
@@ -167,32 +168,102 @@ pub fn step(spec: &Spec, state: &mut State, batch: &Batch, t: u32, dither_seed: 
 ///
 /// `rows` holds any number of them, also none, and ends within the batch; the rest as in [`step`].
 pub fn gradients(spec: &Spec, state: &State, rows: &Batch, first_row: usize, t: u32, dither_seed: u32) -> Gradients {
+    let Ok(gradients) = gradients_by(&mut Plain(spec.tensors()), spec, state, rows, first_row, t, dither_seed);
+    gradients
+}
+
+/// The matrix products of a step, `B` rows, tensor `l` of shape `(N, K)`. Everything else of it is
+/// done alike for whoever computes or checks them.
+pub trait Products {
+    /// Why a product cannot be given.
+    type Error;
+
+    /// Sums `(B, N) = inputs (B, K) * weights^T`, weights in padded rows.
+    ///
+    /// # Errors
+    /// [`Products::Error`].
+    fn sums(&mut self, l: usize, inputs: &Bytes, weights: &Bytes) -> Result<Vec<i32>, Self::Error>;
+
+    /// Gradient `(N, K) = errors^T (N, B) * inputs (B, K)`.
+    ///
+    /// # Errors
+    /// [`Products::Error`].
+    fn gradient(&mut self, l: usize, errors: &Bytes, inputs: &Bytes) -> Result<Vec<i32>, Self::Error>;
+
+    /// Errors of the input `(B, K) = errors (B, N) * weights (N, K)`, weights in padded rows; not
+    /// asked for layer 0.
+    ///
+    /// # Errors
+    /// [`Products::Error`].
+    fn below(&mut self, l: usize, errors: &Bytes, weights: &Bytes) -> Result<Vec<i32>, Self::Error>;
+
+    /// Told the loss of each row, Q16 nats.
+    fn losses(&mut self, _losses: &[u32]) {}
+}
+
+/// [`gradients`] with the products of `products`.
+///
+/// # Errors
+/// The first of `products`.
+pub fn gradients_by<P: Products>(
+    products: &mut P,
+    spec: &Spec,
+    state: &State,
+    rows: &Batch,
+    first_row: usize,
+    t: u32,
+    dither_seed: u32,
+) -> Result<Gradients, P::Error> {
     let tensors = spec.tensors();
     let mut scaling = Scaling::new(tensors.len(), state.exponents.clone());
 
     let weights: Vec<Bytes> = (0..tensors.len()).map(|l| weights_forward(&state.weights[l], l, &mut scaling)).collect();
     let mut x = vec![features(rows)];
     for l in 0..tensors.len() - 1 {
-        let (sums, e) = linear_forward(&tensors[l], &x[l], &weights[l]);
-        x.push(activation_forward(sums, e, l, &mut scaling));
+        let sums = products.sums(l, &x[l], &weights[l])?;
+        x.push(activation_forward(sums, x[l].exponent + weights[l].exponent, l, &mut scaling));
     }
     let last = tensors.len() - 1;
-    let (sums, e) = linear_forward(&tensors[last], &x[last], &weights[last]);
-    let (loss, errors) = loss_forward(&sums, e, spec.classes(), &rows.labels);
+    let sums = products.sums(last, &x[last], &weights[last])?;
+    let e = x[last].exponent + weights[last].exponent;
+    let (losses, errors) = loss_forward(&sums, e, spec.classes(), &rows.labels);
+    products.losses(&losses);
 
     let (mut sums, mut e) = (errors, ERROR_EXPONENT + spec.batch_exponent());
     let mut values = vec![Vec::new(); tensors.len()];
     for l in (0..tensors.len()).rev() {
         let key = key(dither_seed, t, (tensors.len() - l) as u32);
         let errors = errors_backward(&sums, e, l, key, first_row * tensors[l].rows, &mut scaling);
-        values[l] = gradient_backward(&tensors[l], &errors, &x[l]);
+        values[l] = products.gradient(l, &errors, &x[l])?;
         if l > 0 {
-            (sums, e) = linear_backward(&tensors[l], &errors, &weights[l], &x[l]);
+            sums = products.below(l, &errors, &weights[l])?;
+            mask_inactive(&mut sums, &x[l]);
+            e = errors.exponent + weights[l].exponent;
         }
     }
 
     let (exponents_used, exponents_next) = scaling.finish();
-    Gradients { loss, exponents_used, exponents_next, values }
+    let loss = losses.into_iter().map(u64::from).sum();
+    Ok(Gradients { loss, exponents_used, exponents_next, values })
+}
+
+/// The products computed as they are written.
+struct Plain(Vec<Tensor>);
+
+impl Products for Plain {
+    type Error = Infallible;
+
+    fn sums(&mut self, l: usize, inputs: &Bytes, weights: &Bytes) -> Result<Vec<i32>, Infallible> {
+        Ok(linear_forward(&self.0[l], inputs, weights))
+    }
+
+    fn gradient(&mut self, l: usize, errors: &Bytes, inputs: &Bytes) -> Result<Vec<i32>, Infallible> {
+        Ok(gradient_backward(&self.0[l], errors, inputs))
+    }
+
+    fn below(&mut self, l: usize, errors: &Bytes, weights: &Bytes) -> Result<Vec<i32>, Infallible> {
+        Ok(linear_backward(&self.0[l], errors, weights))
+    }
 }
 
 /// Makes step `t` of the gradients of its whole batch.
@@ -210,7 +281,7 @@ pub fn evaluate(spec: &Spec, model: &[Bytes], activations: &[i32], batch: &Batch
     let tensors = spec.tensors();
     let mut x = features(batch);
     for (l, tensor) in tensors.iter().enumerate() {
-        let (sums, e) = linear_forward(tensor, &x, &model[l]);
+        let (sums, e) = (linear_forward(tensor, &x, &model[l]), x.exponent + model[l].exponent);
         match activations.get(l) {
             Some(&exponent) if l + 1 < tensors.len() => x = activate(sums, e, exponent),
             _ => return score(&sums, e, &batch.labels),
@@ -226,8 +297,8 @@ pub fn calibrate(spec: &Spec, model: &[Bytes], batch: &Batch) -> Vec<i32> {
     let mut scaling = Scaling::new(tensors.len(), None);
     let mut x = features(batch);
     for (l, tensor) in tensors[..tensors.len() - 1].iter().enumerate() {
-        let (sums, e) = linear_forward(tensor, &x, &model[l]);
-        x = activation_forward(sums, e, l, &mut scaling);
+        let sums = linear_forward(tensor, &x, &model[l]);
+        x = activation_forward(sums, x.exponent + model[l].exponent, l, &mut scaling);
     }
     scaling.finish().0.activations
 }
@@ -297,12 +368,11 @@ fn weights_forward(weights: &[i32], l: usize, scaling: &mut Scaling) -> Bytes {
     Bytes { values, exponent: shift - WEIGHT_FRACTION }
 }
 
-/// `sums (B, N) = x (B, K) * w^T`, `w` in padded rows, and their exponent.
-fn linear_forward(tensor: &Tensor, x: &Bytes, w: &Bytes) -> (Vec<i32>, i32) {
+/// `sums (B, N) = x (B, K) * w^T`, `w` in padded rows.
+fn linear_forward(tensor: &Tensor, x: &Bytes, w: &Bytes) -> Vec<i32> {
     let row =
         |x: &[i8]| -> Vec<i32> { w.values.chunks(tensor.padded_cols()).map(|w| dot(x, &w[..tensor.cols])).collect() };
-    let sums = x.values.chunks(tensor.cols).flat_map(row).collect();
-    (sums, x.exponent + w.exponent)
+    x.values.chunks(tensor.cols).flat_map(row).collect()
 }
 
 /// `y = requantize(max(sums, 0), E - e)`.
@@ -317,15 +387,15 @@ fn activate(sums: Vec<i32>, e: i32, exponent: i32) -> Bytes {
     Bytes { values, exponent }
 }
 
-/// Loss (sum over the rows) and errors `(B, classes)`, exponent -15 before the batch.
-fn loss_forward(sums: &[i32], e: i32, classes: usize, labels: &[u16]) -> (u64, Vec<i32>) {
+/// Loss of each row and errors `(B, classes)`, exponent -15 before the batch.
+fn loss_forward(sums: &[i32], e: i32, classes: usize, labels: &[u16]) -> (Vec<u32>, Vec<i32>) {
     let mut errors = vec![0; sums.len()];
-    let mut loss = 0;
-    for ((sums, errors), &label) in sums.chunks(classes).zip(errors.chunks_mut(classes)).zip(labels) {
+    let rows = sums.chunks(classes).zip(errors.chunks_mut(classes)).zip(labels);
+    let losses = rows.map(|((sums, errors), &label)| {
         let logits: Vec<i32> = sums.iter().map(|&sum| logit(sum, e)).collect();
-        loss += u64::from(softmax_row(&logits, usize::from(label), errors));
-    }
-    (loss, errors)
+        softmax_row(&logits, usize::from(label), errors)
+    });
+    (losses.collect(), errors)
 }
 
 /// `e8 = requantize_stochastic(errors, E - e, dither)`; `first` is the index of the first element
@@ -347,17 +417,21 @@ fn gradient_backward(tensor: &Tensor, errors: &Bytes, x: &Bytes) -> Vec<i32> {
     gradient
 }
 
-/// `errors (B, K) = e8 (B, N) * w (N, K)`, 0 where the activation below is 0; and their exponent.
-fn linear_backward(tensor: &Tensor, errors: &Bytes, w: &Bytes, x: &Bytes) -> (Vec<i32>, i32) {
-    let mut below = vec![0; x.values.len()];
+/// `errors (B, K) = e8 (B, N) * w (N, K)`, `w` in padded rows.
+fn linear_backward(tensor: &Tensor, errors: &Bytes, w: &Bytes) -> Vec<i32> {
+    let mut below = vec![0; errors.values.len() / tensor.rows * tensor.cols];
     let rows = below.chunks_mut(tensor.cols).zip(errors.values.chunks(tensor.rows));
     for (below, errors) in rows {
         for (w, &error) in w.values.chunks(tensor.padded_cols()).zip(errors) {
             below.iter_mut().zip(w).for_each(|(b, &w)| *b += i32::from(error) * i32::from(w));
         }
     }
+    below
+}
+
+/// Errors are 0 where the activation below is 0.
+fn mask_inactive(below: &mut [i32], x: &Bytes) {
     below.iter_mut().zip(&x.values).filter(|(_, y)| **y <= 0).for_each(|(b, _)| *b = 0);
-    (below, errors.exponent + w.exponent)
 }
 
 /// Updates every leaf of tensor `l` from its gradient `(N, K)` of exponent `e`; returns the codes.

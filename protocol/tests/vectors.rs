@@ -11,8 +11,9 @@ use pogo_protocol::data::{Batch, Order, Round};
 use pogo_protocol::fixed::{self, BLOCK, LEAF};
 use pogo_protocol::leaf::{BLOCKS_PER_LEAF, LeafError, tag};
 use pogo_protocol::merkle::{self, Layout, LeafPlace, Tree};
-use pogo_protocol::model::{Exponents, Quantized, Schedule, Spec, State};
+use pogo_protocol::model::{Exponents, Quantized, Schedule, Spec, State, TraceMode};
 use pogo_protocol::record::{self, StepRecord};
+use pogo_protocol::trace::{Trace, TraceLayout};
 use pogo_protocol::{challenge, codec, leaf, poseidon, step, tables};
 use serde_json::{Value, json};
 
@@ -183,7 +184,7 @@ fn task_output(input: Input) -> Value {
         "initial_weights" => initial_weights(input),
         "dither_seed" => json!(round(input).dither_seed()),
         "batch_indices" => Order::new(round(input), input.number("records"), input.number("batch"))
-            .map_or(Value::Null, |mut order| json!(order.batch_indices(input.number("t")))),
+            .map_or(Value::Null, |order| json!(order.batch_indices(input.number("t")))),
         other => panic!("task.json: no test reads {other}"),
     }
 }
@@ -199,6 +200,7 @@ fn spec() -> Spec {
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 0,
+        trace: TraceMode::Challenged,
         data_root: [0; 32],
     }
 }
@@ -256,8 +258,12 @@ fn leaf_output(input: Input) -> Value {
         "state" => accepted(state_leaf(input)),
         "update" => accepted(leaf::update_leaf(&input.array("codes"))),
         "quantized" => accepted(leaf::quantized_leaf(&input.array("codes"), input.array("scales"))),
-        "data" => text(leaf::data_record(&input.numbers("features"), input.number("label"))),
-        "batch" => text(leaf::batch_digest(input.list("rows", batch_row).into_iter())),
+        "data" => {
+            let empty = merkle::empty_subtrees(leaf::FEATURES_DEPTH);
+            text(leaf::data_record(&input.numbers("features"), input.number("label"), &empty))
+        }
+        "bytes" => text(leaf::bytes_leaf(&input.array("bytes"))),
+        "words" => accepted(leaf::words_leaf(&input.array("words"))),
         other => panic!("leaf.json: no test reads {other}"),
     }
 }
@@ -266,10 +272,6 @@ fn state_leaf(input: Input) -> Result<Fr, LeafError> {
     let weights: [i32; LEAF] = input.array("weights");
     let momenta = leaf::momenta_hash(&input.array("momenta"), input.number("scale"))?;
     Ok(leaf::state_leaf(leaf::weights_hash(&weights)?, momenta))
-}
-
-fn batch_row(row: &Value) -> Option<(u32, Fr)> {
-    Some((number(&row[0])?, element(&row[1])?))
 }
 
 fn merkle_output(input: Input) -> Value {
@@ -316,15 +318,19 @@ fn layout(input: Input) -> Value {
     })
 }
 
+fn exponents(list: &[i32]) -> Option<Exponents> {
+    (!list.is_empty()).then(|| Exponents::from_list(list).expect("exponents of a model"))
+}
+
 fn step_record(input: Input) -> StepRecord {
     StepRecord {
         index: input.number("index"),
         state_root: input.element("state_root"),
         update_root: input.element("update_root"),
-        batch_digest: input.element("batch_digest"),
         loss: input.number("loss"),
-        exponents: input.numbers("exponents"),
-        next_exponents: input.numbers("next_exponents"),
+        exponents: exponents(&input.numbers::<i32>("exponents")),
+        next_exponents: exponents(&input.numbers::<i32>("next_exponents")),
+        trace_root: input.element("trace_root"),
     }
 }
 
@@ -352,9 +358,12 @@ fn steps_output(input: Input) -> Value {
     let mut state = State::initial(&spec);
     let trained = (0..).zip(&batches).map(|(t, batch)| {
         assert_eq!((batch.rows(), batch.features.len()), (spec.batch as usize, batch.rows() * spec.width()));
+        let trace_root =
+            trace_root(input.number("trace_depth"), &spec, &layout, &state, batch, t, input.number("dither_seed"));
         let result = step::step(&spec, &mut state, batch, t, input.number("dither_seed"));
         json!({
             "loss": result.loss,
+            "trace_root": text(trace_root),
             "exponents": listed(&result.exponents_used),
             "next_exponents": listed(&result.exponents_next),
             "state_root": text(state_root(&layout, &state)),
@@ -372,6 +381,25 @@ fn steps_output(input: Input) -> Value {
         "quantized_root": text(quantized_root(&layout, &model)),
         "evaluation": { "loss": evaluation.loss, "correct": evaluation.correct },
     })
+}
+
+fn trace_root(
+    depth: usize,
+    spec: &Spec,
+    layout: &Layout,
+    state: &State,
+    batch: &Batch,
+    t: u32,
+    dither_seed: u32,
+) -> Fr {
+    let trace = Trace::new(spec, state, batch, t, dither_seed);
+    let traced = TraceLayout::new(depth, spec).expect("a step that fits");
+    let mut leaves = vec![Fr::default(); traced.position_count()];
+    for placed in traced.tensors() {
+        let hashed = trace.leaves(placed).expect("words of a step");
+        hashed.into_iter().for_each(|(position, leaf)| leaves[position] = leaf);
+    }
+    traced.root(Tree::new(depth, leaves, merkle::hash_pairs).root(), layout.element())
 }
 
 fn steps_spec(input: Input) -> Spec {

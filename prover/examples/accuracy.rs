@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use pogo_protocol::data::{Order, Round};
-use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
 use pogo_protocol::step::{Evaluation, byte_weights, calibrate};
 use pogo_prover::data;
 use pogo_prover::device::cpu;
@@ -36,6 +36,7 @@ fn main() {
         schedule: if schedule == "linear" { Schedule::Linear } else { Schedule::Constant },
         warmup: number(warmup),
         seed: number(seed).into(),
+        trace: TraceMode::Challenged,
         data_root: [0; 32],
     };
     spec.validate().expect("the spec is valid");
@@ -44,7 +45,7 @@ fn main() {
 }
 
 fn train(spec: &Spec, split: &data::Split, round: Round) {
-    let mut order = Order::new(round, split.train.len() as u32, spec.batch).expect("a full batch");
+    let order = Order::new(round, split.train.len() as u32, spec.batch).expect("a full batch");
     let mut state = State::initial(spec);
     let test = split.test.all();
     let first = byte_weights(&state);

@@ -4,7 +4,7 @@
 
 use pogo_circuits::round::Shape;
 use pogo_circuits::srs::Srs;
-use pogo_protocol::model::{Schedule, Spec};
+use pogo_protocol::model::{Schedule, Spec, TraceMode};
 use pogo_protocol::statement::Context;
 use pogo_prover::device::Device;
 use pogo_prover::prove::Prover;
@@ -17,7 +17,7 @@ use pogo_verifier::description::Description;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // What the task fixes: data, model, recipe.
     let digits = data::digits();
-    let (_, data_root) = commit::data_root(&digits.train);
+    let data_root = commit::data_root(&digits.train);
     let spec = Spec {
         name: "pipeline".into(),
         layers: vec![64, 32, 10],
@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         schedule: Schedule::Linear,
         warmup: 0,
         seed: 1,
+        trace: TraceMode::Challenged,
         data_root: pogo_protocol::codec::scalar_bytes(&data_root),
     };
     let context = Context { chain_id: 31_337, contract: [0; 20], task: [1; 32], round: 0, miner: [2; 20] };

@@ -8,7 +8,7 @@
 //! CPU time is read from `/proc/self/stat` (Linux), in ticks of 10 ms: let it run for seconds.
 
 use pogo_protocol::data::Batch;
-use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
 use pogo_prover::device::cpu;
 
 fn main() {
@@ -25,6 +25,7 @@ fn main() {
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 1,
+        trace: TraceMode::Challenged,
         data_root: [0; 32],
     };
     spec.validate().expect("the spec is valid");

@@ -11,13 +11,11 @@ use pogo_protocol::step::Gradients;
 
 const MAGIC: &[u8; 8] = b"pogo/sta";
 const GRADIENTS_MAGIC: &[u8; 8] = b"pogo/gra";
-/// Largest magnitude of an exponent: 32-bit sums of 32-bit exponents -24 and -15 ask for less.
-const EXPONENT_MAX: i32 = 128;
 
 /// Canonical bytes of a state.
 pub fn encode_state(state: &State) -> Vec<u8> {
     let writer = Writer::new(MAGIC).u32(u32::from(state.started));
-    let writer = writer.integers(&flatten(state.exponents.as_ref()));
+    let writer = writer.exponents(state.exponents.as_ref());
     let tensors = state.weights.iter().zip(&state.momenta).zip(&state.scales);
     tensors.fold(writer, |writer, ((w, m), v)| writer.integers(w).integers(m).integers(v)).finish()
 }
@@ -33,7 +31,7 @@ pub fn decode_state(spec: &Spec, bytes: &[u8]) -> Result<State, CodecError> {
         1 => true,
         _ => return Err(CodecError::Value { field: "started" }),
     };
-    let exponents = unflatten(spec, &reader.integers("exponents")?)?;
+    let exponents = read_exponents(&mut reader, spec)?;
     let mut state = State::from_weights(spec, Vec::new());
     state.started = started;
     state.exponents = exponents;
@@ -50,23 +48,10 @@ pub fn decode_state(spec: &Spec, bytes: &[u8]) -> Result<State, CodecError> {
     Ok(state)
 }
 
-/// All exponents of a step in one list: weights, activations, errors; none gives an empty one.
-pub fn flatten(exponents: Option<&Exponents>) -> Vec<i32> {
-    exponents.map_or(Vec::new(), |e| [&e.weights[..], &e.activations, &e.errors].concat())
-}
-
-fn unflatten(spec: &Spec, list: &[i32]) -> Result<Option<Exponents>, CodecError> {
-    let tensors = spec.tensors().len();
-    if list.is_empty() {
-        return Ok(None);
-    }
-    let legal = list.iter().all(|exponent| exponent.abs() <= EXPONENT_MAX);
-    if list.len() != 3 * tensors - 1 || !legal {
-        return Err(CodecError::Value { field: "exponents" });
-    }
-    let (weights, rest) = list.split_at(tensors);
-    let (activations, errors) = rest.split_at(tensors - 1);
-    Ok(Some(Exponents { weights: weights.to_vec(), activations: activations.to_vec(), errors: errors.to_vec() }))
+fn read_exponents(reader: &mut Reader<'_>, spec: &Spec) -> Result<Option<Exponents>, CodecError> {
+    let exponents = reader.exponents("exponents")?;
+    let fits = exponents.as_ref().is_none_or(|exponents| exponents.weights.len() == spec.tensors().len());
+    if fits { Ok(exponents) } else { Err(CodecError::Value { field: "exponents" }) }
 }
 
 /// Codes of a step as nibbles.
@@ -93,8 +78,8 @@ pub fn decode_codes(spec: &Spec, bytes: &[u8]) -> Result<Vec<Vec<i8>>, CodecErro
 /// Canonical bytes of gradients.
 pub fn encode_gradients(gradients: &Gradients) -> Vec<u8> {
     let writer = Writer::new(GRADIENTS_MAGIC).u64(gradients.loss);
-    let writer = writer.integers(&flatten(Some(&gradients.exponents_used)));
-    let writer = writer.integers(&flatten(Some(&gradients.exponents_next)));
+    let writer = writer.exponents(Some(&gradients.exponents_used));
+    let writer = writer.exponents(Some(&gradients.exponents_next));
     gradients.values.iter().fold(writer, |writer, values| writer.integers(values)).finish()
 }
 
@@ -109,7 +94,7 @@ pub fn decode_gradients(spec: &Spec, rows: usize, bytes: &[u8]) -> Result<Gradie
     let loss = reader.u64("loss")?;
     legal(loss <= rows as u64 * u64::from(u32::MAX), "loss")?;
     let mut exponents = || {
-        let exponents = unflatten(spec, &reader.integers("exponents")?)?;
+        let exponents = read_exponents(&mut reader, spec)?;
         exponents.ok_or(CodecError::Value { field: "exponents" })
     };
     let (exponents_used, exponents_next) = (exponents()?, exponents()?);
@@ -127,7 +112,7 @@ pub fn decode_gradients(spec: &Spec, rows: usize, bytes: &[u8]) -> Result<Gradie
 
 #[cfg(test)]
 mod tests {
-    use pogo_protocol::model::Schedule;
+    use pogo_protocol::model::{Schedule, TraceMode};
 
     use super::*;
 
@@ -142,6 +127,7 @@ mod tests {
             schedule: Schedule::Constant,
             warmup: 0,
             seed: 1,
+            trace: TraceMode::Challenged,
             data_root: [0; 32],
         }
     }

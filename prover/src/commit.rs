@@ -6,7 +6,7 @@ use ark_ff::AdditiveGroup;
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::data::DataSet;
 use pogo_protocol::fixed::{BLOCK, LEAF};
-use pogo_protocol::leaf::{self, LeafError, tag};
+use pogo_protocol::leaf::{self, FEATURES_DEPTH, LeafError, tag};
 use pogo_protocol::merkle::{self, Layout, ModelTooLarge, Tree};
 use pogo_protocol::model::{Quantized, Spec, State};
 use pogo_protocol::record::{StepRecord, steps_root};
@@ -114,12 +114,12 @@ fn model_tree(layout: &Layout, hash: impl Fn(usize) -> Result<Fr, LeafError> + S
     Ok(tree(layout.depth(), positions))
 }
 
-/// Leaves of a data set and its root.
-pub fn data_root(data: &DataSet) -> (Vec<Fr>, Fr) {
-    let leaf = |index| leaf::data_record(data.record(index), data.labels[index]);
+/// Root of a data set.
+pub fn data_root(data: &DataSet) -> Fr {
+    let empty = merkle::empty_subtrees(FEATURES_DEPTH);
+    let leaf = |index| leaf::data_record(data.record(index), data.labels[index], &empty);
     let leaves: Vec<Fr> = (0..data.len()).into_par_iter().map(leaf).collect();
-    let root = leaf::data_root(tree(DATA_DEPTH, leaves.clone()).root(), data.len() as u32);
-    (leaves, root)
+    leaf::data_root(tree(DATA_DEPTH, leaves).root(), data.len() as u32)
 }
 
 /// Tree over the step records.

@@ -11,7 +11,7 @@ use ark_bn254::Fr;
 use pogo_circuits::round::Shape;
 use pogo_protocol::data::Batch;
 use pogo_protocol::fixed::pcg;
-use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
 use pogo_protocol::statement::Context;
 use pogo_protocol::step::{Evaluation, StepResult};
 
@@ -228,6 +228,7 @@ fn measured_round() -> Result<Round, Error> {
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 1,
+        trace: TraceMode::Challenged,
         data_root: [0; 32],
     };
     let context = Context { chain_id: 0, contract: [0; 20], task: [0; 32], round: 0, miner: [0; 20] };

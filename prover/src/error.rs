@@ -4,6 +4,7 @@ use pogo_protocol::data::TooFewRecords;
 use pogo_protocol::leaf::LeafError;
 use pogo_protocol::merkle::ModelTooLarge;
 use pogo_protocol::opening::Violation;
+use pogo_protocol::trace::TraceTooLarge;
 
 use crate::data::DataError;
 use crate::device::gpu::GpuError;
@@ -32,6 +33,9 @@ pub enum Error {
     /// The model does not fit the trees of the preset.
     #[error(transparent)]
     ModelTooLarge(#[from] ModelTooLarge),
+    /// The trace of a step does not fit the trees of the preset.
+    #[error(transparent)]
+    TraceTooLarge(#[from] TraceTooLarge),
     /// The round has more steps than the tree of the preset.
     #[error("steps: expected at most {most} with this preset, got {got}")]
     TooManySteps {

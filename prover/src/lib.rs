@@ -1,16 +1,19 @@
 //! Everything a pogo miner does, one file a verb: [`train`], [`commit`], [`challenge`](pogo_protocol::challenge),
-//! [`open`], [`prove`], and for attesters [`replay`].
+//! [`open`], [`prove`], and for attesters [`replay`] and [`audit`].
 //!
 //! Start at `examples/pipeline.rs`, which goes the whole path.
 
+pub mod audit;
 pub mod checkpoint;
 pub mod commit;
 pub mod data;
 pub mod device;
 pub mod error;
+pub mod freivalds;
 pub mod open;
 pub mod prove;
 pub mod replay;
 pub mod round;
 pub mod store;
+pub mod trace;
 pub mod train;

@@ -5,6 +5,7 @@ use pogo_protocol::commitment::Commitment;
 use pogo_protocol::merkle::Layout;
 use pogo_protocol::model::Spec;
 use pogo_protocol::statement::{Context, PublicRound};
+use pogo_protocol::trace::TraceLayout;
 
 use crate::commit;
 use crate::error::Error;
@@ -20,13 +21,15 @@ pub struct Round {
     pub shape: Shape,
     /// Placement of the leaves.
     pub layout: Layout,
+    /// Placement of the tensors of a step.
+    pub trace: TraceLayout,
 }
 
 impl Round {
     /// Checks that `spec` can be proven with `shape`.
     ///
     /// # Errors
-    /// [`Error::ModelTooLarge`], [`Error::TooManySteps`] or [`Error::CheckpointEvery`].
+    /// [`Error::ModelTooLarge`], [`Error::TraceTooLarge`], [`Error::TooManySteps`] or [`Error::CheckpointEvery`].
     pub fn new(spec: Spec, context: Context, shape: Shape) -> Result<Self, Error> {
         let layout = commit::layout(&spec, shape.tree_depth)?;
         let most = (1 << shape.steps_depth) - 1;
@@ -36,7 +39,8 @@ impl Round {
         if spec.checkpoint_every != 1 {
             return Err(Error::CheckpointEvery { got: spec.checkpoint_every });
         }
-        Ok(Self { spec, context, shape, layout })
+        let trace = TraceLayout::new(shape.trace_depth, &spec)?;
+        Ok(Self { spec, context, shape, layout, trace })
     }
 
     /// The round's public side once the beacon is known, for the circuit with this id and SRS.

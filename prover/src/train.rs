@@ -9,20 +9,22 @@ use std::ops::Range;
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
 use pogo_protocol::codec::scalar_bytes;
-use pogo_protocol::data::{self, DataSet, Order};
-use pogo_protocol::leaf::{self, tag};
+use pogo_protocol::data::{self, Batch, DataSet, Order};
+use pogo_protocol::leaf::tag;
 use pogo_protocol::merkle::Layout;
 use pogo_protocol::model::{Spec, State};
 use pogo_protocol::record::StepRecord;
 use pogo_protocol::step::StepResult;
+use pogo_protocol::trace::Trace as StepTrace;
 
-use crate::checkpoint::{decode_codes, decode_state, encode_codes, encode_state, flatten};
+use crate::checkpoint::{decode_codes, decode_state, encode_codes, encode_state};
 use crate::commit;
 use crate::device::gpu::GpuError;
 use crate::device::{Device, Done, Step, Trainer};
 use crate::error::Error;
 use crate::round::Round;
 use crate::store::{Log, Store};
+use crate::trace;
 
 /// Steps between two checkpoints on disk.
 pub const SNAPSHOT: u32 = 64;
@@ -62,6 +64,13 @@ pub enum Progress {
         /// Mean loss of the last step, nats.
         loss: f64,
     },
+    /// The tensors of steps were committed to.
+    Traced {
+        /// Steps done.
+        done: u32,
+        /// Steps of the round.
+        of: u32,
+    },
     /// The device was lost; training goes on from the last checkpoint.
     Lost {
         /// What the device said.
@@ -75,7 +84,7 @@ pub enum Progress {
 pub struct Stepper<'a> {
     job: &'a Job<'a>,
     order: Order,
-    leaves: Vec<Fr>,
+    dither_seed: u32,
     trainer: Box<dyn Trainer + 'a>,
 }
 
@@ -86,7 +95,7 @@ impl<'a> Stepper<'a> {
     /// When the data set does not fill a batch, or is not the one of the spec, or the device does
     /// not take the model.
     pub fn new(job: &'a Job<'a>, parent_root: Fr) -> Result<Self, Error> {
-        let (leaves, root) = commit::data_root(job.data);
+        let root = commit::data_root(job.data);
         let (expected, got) = (job.round.spec.data_root, scalar_bytes(&root));
         if expected != got {
             return Err(Error::DataRoot { expected, got });
@@ -98,8 +107,9 @@ impl<'a> Stepper<'a> {
             miner: job.round.context.miner,
         };
         let order = Order::new(round, job.data.len() as u32, job.round.spec.batch)?;
-        let trainer = job.device.trainer(job.round, round.dither_seed())?;
-        Ok(Self { job, order, leaves, trainer })
+        let dither_seed = round.dither_seed();
+        let trainer = job.device.trainer(job.round, dither_seed)?;
+        Ok(Self { job, order, dither_seed, trainer })
     }
 
     /// Puts a state on the device.
@@ -123,7 +133,7 @@ impl<'a> Stepper<'a> {
     /// # Errors
     /// [`Error::Gpu`].
     pub fn run(&mut self, steps: Range<u32>) -> Result<Vec<StepResult>, Error> {
-        Ok(self.groups(steps, false)?.into_iter().map(|(done, _)| done.result).collect())
+        Ok(self.groups(steps, false)?.into_iter().map(|done| done.result).collect())
     }
 
     /// Runs steps and records them.
@@ -132,17 +142,16 @@ impl<'a> Stepper<'a> {
     /// [`Error::Gpu`], or [`Error::Leaf`], which no step leaves behind.
     pub fn record(&mut self, steps: Range<u32>) -> Result<Vec<(StepRecord, StepResult)>, Error> {
         let first = steps.start;
-        let record = |(i, (done, batch_digest)): (usize, (Done, Fr))| {
-            let Done { result, roots } = done;
+        let record = |(i, Done { result, roots }): (usize, Done)| {
             let roots = roots.expect("roots were asked for");
             let record = StepRecord {
                 index: first + i as u32 + 1,
                 state_root: roots.state,
                 update_root: roots.update,
-                batch_digest,
                 loss: result.loss,
-                exponents: flatten(Some(&result.exponents_used)),
-                next_exponents: flatten(Some(&result.exponents_next)),
+                exponents: Some(result.exponents_used.clone()),
+                next_exponents: Some(result.exponents_next.clone()),
+                trace_root: Fr::ZERO,
             };
             (record, result)
         };
@@ -164,25 +173,41 @@ impl<'a> Stepper<'a> {
         self.load(&state)?;
         self.run(first..t)?;
         let state = self.state()?;
-        hold(&self.job.round.layout, &state, &records[t as usize])?;
+        self.hold(&state, &records[t as usize])?;
         Ok(state)
     }
 
-    fn groups(&mut self, steps: Range<u32>, hash: bool) -> Result<Vec<(Done, Fr)>, Error> {
+    fn groups(&mut self, steps: Range<u32>, hash: bool) -> Result<Vec<Done>, Error> {
         let mut all = Vec::with_capacity(steps.len());
         for first in steps.clone().step_by(self.trainer.group()) {
             let group = first..steps.end.min(first + self.group());
-            let (batches, digests): (Vec<Step>, Vec<Fr>) = group.map(|t| self.batch(t)).unzip();
-            all.extend(self.trainer.run(&batches, hash)?.into_iter().zip(digests));
+            let batches: Vec<Step> = group.map(|t| Step { t, batch: self.batch(t) }).collect();
+            all.extend(self.trainer.run(&batches, hash)?);
         }
         Ok(all)
     }
 
-    /// Step `t` as the device takes it, and the digest of its batch.
-    fn batch(&mut self, t: u32) -> (Step, Fr) {
-        let indices = self.order.batch_indices(t);
-        let digest = leaf::batch_digest(indices.iter().map(|&index| (index, self.leaves[index as usize])));
-        (Step { t, batch: self.job.data.batch(&indices) }, digest)
+    /// Every tensor of step `t` from the state before it.
+    pub fn trace(&self, state: &State, t: u32) -> StepTrace {
+        StepTrace::new(&self.job.round.spec, state, &self.batch(t), t, self.dither_seed)
+    }
+
+    /// Holds a state to the record that says it.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`].
+    pub fn hold(&self, state: &State, record: &StepRecord) -> Result<(), Error> {
+        hold(&self.job.round.layout, state, record)
+    }
+
+    /// Seed of the dither of the round.
+    pub fn dither_seed(&self) -> u32 {
+        self.dither_seed
+    }
+
+    /// Records of step `t`.
+    pub fn batch(&self, t: u32) -> Batch {
+        self.job.data.batch(&self.order.batch_indices(t))
     }
 }
 
@@ -238,6 +263,7 @@ fn train_on(store: &Store, job: &Job<'_>, progress: &mut impl FnMut(Progress)) -
         let loss = records[t as usize].loss as f64 / 65536.0 / f64::from(job.round.spec.batch);
         progress(Progress::Steps { done: t, of: steps, loss });
     }
+    trace::complete(store, job, &mut records, |done| progress(Progress::Traced { done, of: steps }))?;
     Ok(Trace { records, state })
 }
 
@@ -246,11 +272,23 @@ fn train_on(store: &Store, job: &Job<'_>, progress: &mut impl FnMut(Progress)) -
 /// # Errors
 /// [`Error::Unfinished`] when training has not ended.
 pub fn load(store: &Store, job: &Job<'_>) -> Result<Trace, Error> {
-    let (state, records, step) = resume(store, job)?;
+    let (state, mut records, step) = resume(store, job)?;
     if step != job.round.spec.steps {
         return Err(Error::Unfinished { step, steps: job.round.spec.steps });
     }
+    trace::fill(store, job, &mut records)?;
     Ok(Trace { records, state })
+}
+
+/// The records of a finished round, with their trace roots.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn records(store: &Store, job: &Job<'_>) -> Result<Vec<StepRecord>, Error> {
+    let mut log = Log::open(&store.path("records.log"), Some(job.round.spec.steps as usize + 1))?;
+    let mut records = read_records(store, &mut log)?;
+    trace::fill(store, job, &mut records)?;
+    Ok(records)
 }
 
 /// Codes of step `t` as published.
@@ -279,10 +317,10 @@ pub fn initial_record(layout: &Layout, state: &State) -> Result<StepRecord, Erro
         index: 0,
         state_root: state_root(layout, state)?,
         update_root: Fr::ZERO,
-        batch_digest: Fr::ZERO,
         loss: 0,
-        exponents: Vec::new(),
-        next_exponents: flatten(state.exponents.as_ref()),
+        exponents: None,
+        next_exponents: state.exponents.clone(),
+        trace_root: Fr::ZERO,
     })
 }
 
@@ -292,17 +330,21 @@ fn resume(store: &Store, job: &Job<'_>) -> Result<(State, Vec<StepRecord>, u32),
         let records = Log::open(&store.path("records.log"), Some(t as usize + 1));
         let updates = Log::open(&store.path("updates.log"), Some(t as usize));
         let (Ok(mut records), Ok(_)) = (records, updates) else { continue };
-        let records: Vec<StepRecord> = (0..=t as usize)
-            .map(|index| {
-                let record = StepRecord::decode(&records.read(index)?);
-                Ok(record.map_err(|error| store.content("records.log", format!("entry {index}: {error}")))?)
-            })
-            .collect::<Result<_, Error>>()?;
+        let records = read_records(store, &mut records)?;
         let state = load_checkpoint(store, &job.round.spec, &name)?;
         hold(&job.round.layout, &state, &records[t as usize])?;
         return Ok((state, records, t));
     }
     Ok((State::initial(&job.round.spec), Vec::new(), 0))
+}
+
+fn read_records(store: &Store, log: &mut Log) -> Result<Vec<StepRecord>, Error> {
+    let count = log.len();
+    let read = |index| {
+        let record = StepRecord::decode(&log.read(index)?);
+        Ok(record.map_err(|error| store.content("records.log", format!("entry {index}: {error}")))?)
+    };
+    (0..count).map(read).collect()
 }
 
 fn nearest(store: &Store, job: &Job<'_>, records: &[StepRecord], t: u32) -> Result<(State, u32), Error> {
@@ -344,7 +386,6 @@ fn load_checkpoint(store: &Store, spec: &Spec, name: &str) -> Result<State, Erro
 }
 
 fn hold(layout: &Layout, state: &State, record: &StepRecord) -> Result<(), Error> {
-    let equal =
-        state_root(layout, state)? == record.state_root && flatten(state.exponents.as_ref()) == record.next_exponents;
+    let equal = state_root(layout, state)? == record.state_root && state.exponents == record.next_exponents;
     if equal { Ok(()) } else { Err(Error::Diverged { step: record.index }) }
 }

@@ -11,7 +11,7 @@ use pogo_protocol::commitment::Commitment;
 use pogo_protocol::fixed::LEAF;
 use pogo_protocol::leaf::{self, tag};
 use pogo_protocol::merkle::{Tree, hash_pairs, node, root_of};
-use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
 use pogo_protocol::opening::{Openings, Violation};
 use pogo_protocol::record::StepRecord;
 use pogo_protocol::statement::{Context, Part, Statement};
@@ -45,7 +45,7 @@ impl Drop for Folder {
 }
 
 fn round(digits: &data::Split) -> Round {
-    let (_, root) = commit::data_root(&digits.train);
+    let root = commit::data_root(&digits.train);
     let spec = Spec {
         name: "attack".into(),
         layers: vec![64, 16, 10],
@@ -56,6 +56,7 @@ fn round(digits: &data::Split) -> Round {
         schedule: Schedule::Linear,
         warmup: 0,
         seed: 7,
+        trace: TraceMode::Challenged,
         data_root: scalar_bytes(&root),
     };
     let context = Context { chain_id: 31_337, contract: [9; 20], task: [8; 32], round: 0, miner: [7; 20] };
@@ -327,7 +328,8 @@ proptest! {
         let bytes = [magics[magic], &bytes].concat();
         let digits_spec = Spec {
             name: "hostile".into(), layers: vec![3, 2], batch: 1, steps: 1, checkpoint_every: 1,
-            learning_rate: 1, schedule: Schedule::Constant, warmup: 0, seed: 0, data_root: [0; 32],
+            learning_rate: 1, schedule: Schedule::Constant, warmup: 0, seed: 0, trace: TraceMode::Challenged,
+            data_root: [0; 32],
         };
         // Whatever is read is read to the last byte and writes back to the same bytes.
         if let Ok(commitment) = Commitment::decode(&bytes) { prop_assert_eq!(commitment.encode(), bytes.clone()); }

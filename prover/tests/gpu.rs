@@ -9,7 +9,7 @@ use pogo_circuits::round::Shape;
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::data::DataSet;
 use pogo_protocol::fixed::{WORD_MAX, WORD_MIN, pcg};
-use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
 use pogo_protocol::statement::Context;
 use pogo_prover::commit;
 use pogo_prover::device::Device;
@@ -85,6 +85,7 @@ fn spec(layers: &[u32], batch: u32, learning_rate: u32) -> Spec {
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 3,
+        trace: TraceMode::Challenged,
         data_root: [0; 32],
     }
 }
@@ -226,7 +227,7 @@ fn job_parts(layers: &[u32], steps: u32) -> (Round, DataSet) {
         features: (0..records * width).map(|i| (pcg(i as u32) >> 25) as i8).collect(),
         labels: (0..records).map(|i| (pcg(i as u32 ^ 5) % classes) as u16).collect(),
     };
-    let (_, root) = commit::data_root(&data);
+    let root = commit::data_root(&data);
     let spec = Spec { steps, data_root: scalar_bytes(&root), ..spec(layers, 64, 65_536) };
     let context = Context { chain_id: 31_337, contract: [9; 20], task: [8; 32], round: 0, miner: [7; 20] };
     (Round::new(spec, context, Shape::MINIMAL).unwrap(), data)
@@ -302,7 +303,7 @@ fn a_device_lost_in_the_middle_ends_in_the_same_roots() {
         let mut lost = Vec::new();
         let got = train_on(&Device::Gpu(gpu.clone()), &round, &data, |progress| match progress {
             Progress::Steps { done, .. } if done > 70 && lost.is_empty() => gpu.destroy(),
-            Progress::Steps { .. } => {}
+            Progress::Steps { .. } | Progress::Traced { .. } => {}
             Progress::Lost { reason, next } => lost.push((reason, next)),
         });
         assert_eq!(lost.len(), 1, "{lost:?}");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use pogo_protocol::data::Batch;
 use pogo_protocol::fixed::pcg;
 use pogo_protocol::merkle::Layout;
-use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
 use pogo_shaders::commit::Committing;
 use pogo_shaders::kernel::Access;
 use pogo_shaders::kernels::leaf::{MOMENTA_CHANGED, WEIGHTS_CHANGED};
@@ -94,6 +94,7 @@ fn digits_step() -> Played {
         schedule: Schedule::Linear,
         warmup: 20,
         seed: 1,
+        trace: TraceMode::Challenged,
         data_root: [0; 32],
     };
     let batch = Batch {

@@ -2,7 +2,7 @@
 
 use pogo_protocol::data::Batch;
 use pogo_protocol::fixed::{block_exponent, pcg};
-use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
 use pogo_protocol::step::{calibrate, evaluate};
 use pogo_shaders::constants;
 use pogo_shaders::evaluate::{Evaluating, ROWS};
@@ -22,6 +22,7 @@ fn twins_give_the_4_bit_model_and_its_loss() {
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 5,
+        trace: TraceMode::Challenged,
         data_root: [0; 32],
     };
     let mut buffers = Buffers::default();

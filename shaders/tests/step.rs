@@ -2,7 +2,7 @@
 
 use pogo_protocol::data::Batch;
 use pogo_protocol::fixed::CODE_MAX;
-use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
 use pogo_protocol::step;
 use pogo_shaders::constants;
 use pogo_shaders::kernels::leaf::{CODE_WORDS, CONTROL, unpack_codes};
@@ -21,6 +21,7 @@ fn spec(layers: &[u32], batch: u32, learning_rate: u32) -> Spec {
         schedule: Schedule::Linear,
         warmup: 2,
         seed: 11,
+        trace: TraceMode::Challenged,
         data_root: [0; 32],
     }
 }

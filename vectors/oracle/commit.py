@@ -4,7 +4,8 @@ from poseidon import hash2, sponge
 
 NODE, WEIGHTS, MOMENTA, STATE, UPDATE, QUANTIZED = 1, 2, 3, 4, 5, 6
 STATE_ROOT, UPDATE_ROOT, QUANTIZED_ROOT, PAIR, RECORD, STEPS_ROOT = 7, 8, 9, 10, 11, 12
-REST, DATA_RECORD, DATA_ROOT, BATCH, LAYOUT, EXPONENTS = 13, 14, 15, 16, 17, 18
+REST, DATA_RECORD, DATA_ROOT, FEATURES, LAYOUT, EXPONENTS = 13, 14, 15, 16, 17, 18
+BYTES, WORDS, LOSS, TRACE_ROOT = 19, 20, 21, 22
 LEAF = 64
 WORD = 1 << 30
 
@@ -36,6 +37,15 @@ def pack_words(words):
 def pack_codes(codes):
     require(len(codes) == LEAF and all(-7 <= c <= 7 for c in codes))
     return digits([c + 7 for c in codes], 15)
+
+
+def bytes_leaf(values):
+    data = [value + 128 for value in values]
+    return sponge(BYTES, [digits(data[i : i + 31], 256) for i in range(0, LEAF, 31)])
+
+
+def words_leaf(values):
+    return sponge(WORDS, pack_words(values))
 
 
 def weights_hash(weights):
@@ -112,14 +122,20 @@ def layout_element(depth, shapes):
     return sponge(LAYOUT, [1, LEAF, depth, len(shapes)] + [side for shape in shapes for side in shape])
 
 
-def exponents_digest(exponents):
-    return sponge(EXPONENTS, [len(exponents)] + [e + WORD for e in exponents]) if exponents else 0
+def exponents_root(exponents):
+    """`exponents` lists those of the weights, of the activations of hidden layers, of the errors."""
+    if not exponents:
+        return 0
+    tensors = (len(exponents) + 1) // 3
+    weights, inputs, errors = exponents[:tensors], [-7] + exponents[tensors : 2 * tensors - 1], exponents[2 * tensors - 1 :]
+    leaves = {l: pack_words(leaf)[0] for l, leaf in enumerate(zip(weights, inputs, errors))}
+    return hash2(EXPONENTS, tree_root(6, leaves), tensors)
 
 
-def record_hash(index, state_root, update_root, batch_digest, loss, exponents, next_exponents):
+def record_hash(state_root, update_root, trace_root, loss, exponents, next_exponents):
     pair = hash2(PAIR, state_root, update_root)
-    used, following = exponents_digest(exponents), exponents_digest(next_exponents)
-    return hash2(RECORD, pair, sponge(REST, [index, batch_digest, loss, used, following, 0]))
+    used, following = exponents_root(exponents), exponents_root(next_exponents)
+    return hash2(RECORD, pair, sponge(REST, [trace_root, loss, used, following]))
 
 
 def steps_root(tree, record_count):
@@ -127,11 +143,6 @@ def steps_root(tree, record_count):
 
 
 def data_record(label, features):
-    data = bytes(f + 128 for f in features)
-    packed = [int.from_bytes(data[i : i + 31], "big") for i in range(0, len(data), 31)]
-    return sponge(DATA_RECORD, [label, len(features)] + packed)
-
-
-def batch_digest(rows):
-    """`rows` are (index, record hash)."""
-    return sponge(BATCH, [element for row in rows for element in row])
+    padded = features + [0] * (-len(features) % LEAF)
+    leaves = {i // LEAF: bytes_leaf(padded[i : i + LEAF]) for i in range(0, len(padded), LEAF)}
+    return hash2(DATA_RECORD, label, hash2(FEATURES, tree_root(10, leaves), len(features)))

@@ -179,11 +179,23 @@ def dither_seed(round_):
 
 
 def batch_indices(round_, records, batch, t):
-    """Records of step t: batch positions of the shuffle of its epoch."""
+    """Records of step t: batch positions of the permutation of its epoch."""
     epoch, place = divmod(t, records // batch)
-    stream = Stream(b"pogo/order/v1", keccak256(round_, epoch.to_bytes(8, "big")))
-    order = list(range(records))
-    for i in range(records - 1, 0, -1):
-        j = stream.below(i + 1)
-        order[i], order[j] = order[j], order[i]
-    return order[place * batch : (place + 1) * batch]
+    key = keccak256(round_, epoch.to_bytes(8, "big"))
+    bits = max(2, (records - 1).bit_length())
+    sizes = (1 << bits // 2, 1 << bits - bits // 2)
+
+    def once(x):
+        pair = list(divmod(x, sizes[1]))
+        for i in range(8):
+            drawn = keccak256(b"pogo/order/v2", key, bytes([i]), pair[1 - i % 2].to_bytes(4, "big"))
+            pair[i % 2] = (pair[i % 2] + int.from_bytes(drawn[:4], "big")) % sizes[i % 2]
+        return pair[0] * sizes[1] + pair[1]
+
+    def record(x):
+        x = once(x)
+        while x >= records:
+            x = once(x)
+        return x
+
+    return [record(position) for position in range(place * batch, (place + 1) * batch)]

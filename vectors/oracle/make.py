@@ -13,6 +13,7 @@ import fixed
 import keccak
 import poseidon
 import step
+import trace
 
 FOLDER = Path(__file__).resolve().parent.parent
 MIN, MAX, WORD = -(1 << 31), (1 << 31) - 1, 1 << 30
@@ -262,14 +263,14 @@ def leaf_cases():
     for scales in [[18, 1], [0, 1], [1, 0], [19, 1], [1, 19], [255, 255], [9, 9]]:
         inputs = {"kind": "quantized", "codes": codes[3], "scales": scales}
         cases.add("quantized", inputs, attempt(commit.quantized_leaf, codes[3], scales))
-    for label, width in [(0, 1), (65535, 30), (9, 31), (3, 32), (1, 64)]:
+    for label, width in [(0, 1), (65535, 31), (9, 64), (3, 65), (1, 784)]:
         features = [rng.randint(-128, 127) for _ in range(width)]
         inputs = {"kind": "data", "label": label, "features": features}
         cases.add("data", inputs, attempt(commit.data_record, label, features))
-    for count in [1, 2, 3]:
-        rows = [(rng.randrange(1 << 32), rng.randrange(P)) for _ in range(count)]
-        inputs = {"kind": "batch", "rows": [[index, element(leaf)] for index, leaf in rows]}
-        cases.add("batch", inputs, attempt(commit.batch_digest, rows))
+    for row in [[0] * 64, [127] * 64, [-127] * 64, [rng.randint(-127, 127) for _ in range(64)]]:
+        cases.add("trace bytes", {"kind": "bytes", "bytes": row}, attempt(commit.bytes_leaf, row))
+    for row in words:
+        cases.add("trace words", {"kind": "words", "words": row}, attempt(commit.words_leaf, row))
     return cases
 
 
@@ -327,24 +328,26 @@ def layout_cases(cases):
 
 
 def record_cases(cases):
-    state, update, batch = [rng.randrange(P) for _ in range(3)]
+    state, update, trace_root = [rng.randrange(P) for _ in range(3)]
+    deep = [rng.randint(-2048, 2048) for _ in range(3 * 63 - 1)]
     records = [
         (0, state, 0, 0, 0, [], []),
-        (1, state, update, batch, 1 << 40, [], [17, -3, -20]),
-        ((1 << 32) - 1, P - 1, P - 1, P - 1, (1 << 64) - 1, [MIN // 2, 0, -1, MAX // 2], [5]),
+        (1, state, update, trace_root, 1 << 40, [], [17, -20]),
+        (2, state, update, 0, 5, [0, 24, -3, -20, 2048], [1, 2, 3, 4, -2048]),
+        ((1 << 32) - 1, P - 1, P - 1, P - 1, (1 << 64) - 1, deep, deep[::-1]),
     ]
-    for index, state, update, batch, loss, used, following in records:
+    for index, state, update, trace_root, loss, used, following in records:
         inputs = {
             "kind": "record",
             "index": index,
             "state_root": element(state),
             "update_root": element(update),
-            "batch_digest": element(batch),
+            "trace_root": element(trace_root),
             "loss": loss,
             "exponents": used,
             "next_exponents": following,
         }
-        output = commit.record_hash(index, state, update, batch, loss, used, following)
+        output = commit.record_hash(state, update, trace_root, loss, used, following)
         cases.add("record", inputs, element(output))
     for count in [1, 401, (1 << 32) - 1]:
         tree = rng.randrange(P)
@@ -406,20 +409,24 @@ def training(cases, name, layers, batch, steps, learning_rate, schedule="constan
         "seed": rng.randrange(1 << 64),
         "dither_seed": rng.randrange(1 << 32),
         "depth": 18,
+        "trace_depth": 24,
         "batches": batches,
     }
     cases.add(name, inputs, trained(**inputs))
 
 
-def trained(layers, batch, learning_rate, schedule, warmup, steps, seed, dither_seed, depth, batches):
+def trained(layers, batch, learning_rate, schedule, warmup, steps, seed, dither_seed, depth, trace_depth, batches):
     state, records = step.State(layers, seed), []
+    layout = commit.layout_element(depth, state.shapes)
     for t, rows in enumerate(batches):
         features, labels = step.in_rows(rows["features"], layers[0]), rows["labels"]
         assert len(features) == len(labels) == batch
         rate = fixed.learning_rate(learning_rate, schedule, warmup, steps, t)
+        tensors = trace.tensors(state, features, labels, t, dither_seed)
         loss, used, asked, codes = step.step(state, features, labels, rate, t, dither_seed)
         record = {
             "loss": loss,
+            "trace_root": element(trace.trace_root(trace_depth, layout, tensors)),
             "exponents": step.listed(used),
             "next_exponents": step.listed(asked),
             "state_root": element(step.state_root(depth, state)),

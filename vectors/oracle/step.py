@@ -97,24 +97,27 @@ def byte_errors(errors, shift, key):
 
 
 def gradients(state, features, labels, t, dither_seed):
-    """(loss, scaling, gradient and its exponent of every tensor)."""
+    """(loss, scaling, gradient and its exponent of every tensor, tensors on the way: bytes of the
+    weights and of the inputs with their exponents, bytes of the errors, losses of the rows)."""
     scaling = Scaling(state.exponents)
     model = byte_weights(state, scaling)
     inputs, logits = forward(model, features, lambda l, e, sums: scaling.choose(ACTIVATIONS, l, e, sums))
     rows = [fixed.softmax_row(row, label) for row, label in zip(logits, labels)]
-    loss = sum(row_loss for _, row_loss in rows)
+    losses = [row_loss for _, row_loss in rows]
     errors, e = [row_errors for row_errors, _ in rows], PROBABILITY - (len(labels).bit_length() - 1)
-    found = {}
+    found, all_bytes = {}, {}
     for site, l in enumerate(reversed(range(len(model))), 1):
         to = scaling.choose(ERRORS, l, e, errors)
         bytes_ = byte_errors(errors, to - e, fixed.key(dither_seed, t, site))
+        all_bytes[l] = bytes_
         below, below_e = inputs[l]
         found[l] = product(transposed(bytes_), below), to + below_e
         weights, weights_e = model[l]
         errors = product(bytes_, weights)
         errors = [[x if y else 0 for x, y in zip(*pair)] for pair in zip(errors, below)]
         e = to + weights_e
-    return loss, scaling, [found[l] for l in range(len(model))]
+    layers = range(len(model))
+    return sum(losses), scaling, [found[l] for l in layers], (model, inputs, [all_bytes[l] for l in layers], losses)
 
 
 # --- rows 11 to 16: what the leaves make of it ----------------------------------------------------
@@ -139,7 +142,7 @@ def update_row(weights, momenta, scales, gradient, e, learning_rate):
 
 def step(state, features, labels, learning_rate, t, dither_seed):
     """Makes step `t` (from 0) of a round: (loss, exponents used, exponents asked for, codes)."""
-    loss, scaling, found = gradients(state, features, labels, t, dither_seed)
+    loss, scaling, found, _ = gradients(state, features, labels, t, dither_seed)
     codes = []
     for l, (gradient, e) in enumerate(found):
         tensor = zip(state.weights[l], state.momenta[l], state.scales[l], gradient)

@@ -8,7 +8,7 @@ use super::{Done, Work};
 use crate::failure::Failure;
 use crate::output::{Console, Table};
 use crate::spec;
-use crate::workspace::{BEACON, Beacon, Workspace, description};
+use crate::workspace::{BEACON, Beacon, Workspace, description, random};
 
 /// Arguments of the command.
 #[derive(Clone, Debug, clap::Args)]
@@ -97,10 +97,4 @@ pub(crate) fn public<'a>(
     let description = description(workspace.setup.srs)?;
     let srs = description.parts().srs_id;
     Ok(workspace.round.public(commitment, beacon.value, description.id(), srs))
-}
-
-fn random() -> Result<[u8; 32], Failure> {
-    let mut value = [0; 32];
-    getrandom::fill(&mut value).map_err(|error| Failure::Environment(format!("system randomness: {error}")))?;
-    Ok(value)
 }

@@ -1,11 +1,13 @@
-//! `pogo open`: leaves and paths of the drawn cells, one file a proof.
+//! `pogo open`: leaves and paths of the drawn cells, one file a proof, and the tensors of their steps.
+
+use std::collections::BTreeSet;
 
 use pogo_protocol::commitment::Commitment;
 use pogo_prover::data::Split;
 use pogo_prover::open;
 use pogo_prover::train::Trace;
 
-use super::{Done, WorkOnDevice, challenge, commit};
+use super::{Done, WorkOnDevice, challenge, commit, trace};
 use crate::failure::Failure;
 use crate::output::{Console, Table, bytes};
 use crate::workspace::{Beacon, Workspace, part_file};
@@ -29,20 +31,22 @@ pub(crate) fn run(arguments: &WorkOnDevice, console: Console) -> Result<Done, Fa
 pub(crate) fn open(
     workspace: &Workspace,
     data: &Split,
-    trace: &Trace,
+    trained: &Trace,
     commitment: &Commitment,
     beacon: Beacon,
     console: Console,
 ) -> Result<usize, Failure> {
     let _span = tracing::info_span!("open").entered();
     let parts = challenge::public(workspace, commitment, beacon)?.parts(workspace.setup.samples as usize);
+    let steps: BTreeSet<u32> = parts.iter().flat_map(|part| &part.updates).map(|sample| sample.step).collect();
+    trace::publish(workspace, data, trained, &steps, console)?;
     if (0..parts.len()).all(|part| workspace.store.has(&part_file("openings", part))) {
         return Ok(parts.len());
     }
     let spinner = console.spinner("opening the drawn cells");
     let job = workspace.job(data);
     workspace.timed("open", || {
-        let openings = open::open(&workspace.store, &job, trace, commitment, &parts)?;
+        let openings = open::open(&workspace.store, &job, trained, commitment, &parts)?;
         for (part, openings) in openings.iter().enumerate() {
             workspace.write_once(&part_file("openings", part), &openings.encode())?;
         }

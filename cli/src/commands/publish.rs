@@ -8,7 +8,7 @@ use pogo_prover::store::write_atomic;
 use super::{Done, Work};
 use crate::failure::Failure;
 use crate::output::{Table, bytes};
-use crate::workspace::{Published, Workspace, list_folder, part_file, read};
+use crate::workspace::{Published, TRACES, Workspace, list_folder, part_file, read};
 
 /// Arguments of the command.
 #[derive(Clone, Debug, clap::Args)]
@@ -18,6 +18,9 @@ pub(crate) struct Arguments {
     /// Folder to write to; made when there is none.
     #[arg(value_name = "OUT")]
     out: PathBuf,
+    /// Also what `pogo audit` reads: step records, codes, and the tensors of published steps.
+    #[arg(long)]
+    audit: bool,
 }
 
 /// Runs the command.
@@ -28,7 +31,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     workspace.beacon()?;
     workspace.need(&part_file("proofs", 0), "prove")?;
     let mut files: Vec<PathBuf> = Published::FILES.iter().map(|name| from.join(name)).collect();
-    for folder in Published::FOLDERS {
+    let mut folders = Published::FOLDERS.to_vec();
+    if arguments.audit {
+        let logs = ["records.log", "updates.log", "traces.log"].map(|name| from.join(name));
+        files.extend(logs.into_iter().filter(|log| log.exists()));
+        folders.push(TRACES);
+    }
+    for folder in folders {
         let target = to.join(folder);
         fs::create_dir_all(&target).map_err(|error| Failure::io(&target, &error))?;
         files.extend(list_folder(&from.join(folder))?);

@@ -84,6 +84,11 @@ pub(crate) fn train(workspace: &Workspace, data: &Split, console: Console) -> Re
             bar.set_position(done.into());
             bar.set_message(format!("loss {loss:.4}"));
         }
+        Progress::Traced { done, of } => {
+            bar.set_length(of.into());
+            bar.set_position(done.into());
+            bar.set_message("tensors committed to");
+        }
         Progress::Lost { reason, next } => bar.suspend(|| {
             console.warn(format!("the device was lost ({reason}); going on from the last checkpoint on {next}"));
         }),

@@ -6,7 +6,7 @@ use ark_bn254::Fr;
 use pogo_protocol::attest::{Address, Attestation, AttesterKey, Cell, Sign, SignedAttestation};
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::commitment::Commitment;
-use pogo_protocol::model::{Schedule, Spec};
+use pogo_protocol::model::{Schedule, Spec, TraceMode};
 use pogo_protocol::settle::{
     Amount, Beacon, Candidate, CandidateId, Event, Refused, Rules, SettleError, Settlement, Status, Task, Verify,
 };
@@ -53,6 +53,7 @@ pub(crate) fn spec() -> Spec {
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 1,
+        trace: TraceMode::Challenged,
         data_root: scalar_bytes(&Fr::from(77)),
     }
 }

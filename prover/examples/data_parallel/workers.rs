@@ -22,7 +22,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 use pogo_circuits::round::Shape;
 use pogo_protocol::codec::{CodecError, Reader, Writer, scalar_bytes};
 use pogo_protocol::data::{Batch, DataSet, Order, Round};
-use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
 use pogo_protocol::step::Gradients;
 use pogo_prover::checkpoint::{decode_gradients, encode_gradients};
 use pogo_prover::device::cpu;
@@ -191,7 +191,8 @@ impl Training {
             schedule: Schedule::Linear,
             warmup: 0,
             seed: 1,
-            data_root: scalar_bytes(&commit::data_root(&data).1),
+            trace: TraceMode::Challenged,
+            data_root: scalar_bytes(&commit::data_root(&data)),
         };
         spec.validate()?;
         let round = Round { task: spec.hash(), round: 0, parent_root: [0; 32], miner: [0; 20] };

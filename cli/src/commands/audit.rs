@@ -1,0 +1,81 @@
+//! `pogo audit`: checks published steps without computing their matrix products.
+
+use std::path::PathBuf;
+
+use pogo_protocol::record::steps_root;
+use pogo_prover::audit::{Finding, Traced, audit};
+use pogo_prover::commit::records_tree;
+use pogo_prover::store::Log;
+use pogo_prover::train::{Stepper, codes_at, records};
+
+use super::{Done, Work};
+use crate::failure::Failure;
+use crate::output::{Console, Table};
+use crate::workspace::{TRACES, Workspace, list_folder, parse, random, trace_file};
+
+/// Arguments of the command.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    work: Work,
+    /// One step, from 0 [default: every step whose tensors were published].
+    #[arg(long, value_name = "N")]
+    step: Option<u32>,
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
+    let _span = tracing::info_span!("audit").entered();
+    let workspace = Workspace::open(&arguments.work.work)?;
+    let commitment = workspace.commitment()?;
+    let files = arguments.files(&workspace)?;
+    let data = workspace.data()?;
+    let job = workspace.job(&data);
+    let records = records(&workspace.store, &job)?;
+    let tree = records_tree(workspace.round.shape.steps_depth, &records);
+    if steps_root(tree.root(), records.len() as u32) != commitment.steps_root {
+        return Err(Failure::in_file(&workspace.store.path("records.log"), "not the records of the commitment"));
+    }
+    let mut log = Log::open(&workspace.store.path("updates.log"), Some(commitment.steps as usize))?;
+    let stepper = Stepper::new(&job, records[0].state_root)?;
+    let seed = random()?;
+    let bar = console.bar("audit", files.len() as u64);
+    let (mut steps, mut findings): (Vec<u32>, Vec<Finding>) = Default::default();
+    for file in &files {
+        let traced = parse(file, |bytes| Traced::decode(&workspace.setup.spec, bytes))?;
+        if traced.step >= commitment.steps {
+            let what = format!("step: expected less than {}, got {}", commitment.steps, traced.step);
+            return Err(Failure::in_file(file, what));
+        }
+        let codes = codes_at(&workspace.store, &workspace.setup.spec, &mut log, traced.step)?;
+        findings.extend(audit(&job, &stepper, &records, &codes, &traced, seed)?);
+        steps.push(traced.step);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    let table = Table::new("audit").row_as("steps", "steps", serde_json::json!(steps), format!("{steps:?}")).row_as(
+        "findings",
+        "findings",
+        serde_json::json!(lines),
+        lines.len().to_string(),
+    );
+    Ok(Done { table, failure: Failure::not_exact(&lines) })
+}
+
+impl Arguments {
+    /// The published steps to audit.
+    fn files(&self, workspace: &Workspace) -> Result<Vec<PathBuf>, Failure> {
+        let missing =
+            |what: String| Failure::Usage(format!("{what}: not there: run `pogo open` or `pogo trace` first"));
+        match self.step {
+            Some(step) if workspace.store.has(&trace_file(step)) => Ok(vec![workspace.store.path(&trace_file(step))]),
+            Some(step) => Err(missing(workspace.store.path(&trace_file(step)).display().to_string())),
+            None => {
+                let folder = workspace.store.path(TRACES);
+                let files = if folder.exists() { list_folder(&folder)? } else { Vec::new() };
+                if files.is_empty() { Err(missing(folder.display().to_string())) } else { Ok(files) }
+            }
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! The trace: every tensor of one step, cut into tiles of 64 x 64 and committed under one root.
+//!
+//! With `B` rows in the batch and tensor `l` of shape `(N, K)`, each layer commits
+//! ```text
+//! weights    (N, K) bytes      the 8-bit weights
+//! inputs     (B, K) bytes      features, or activations of the layer below
+//! sums       (B, N) words      inputs * weights^T,   a slab for every 64 of K
+//! errors     (B, N) bytes      the 8-bit errors
+//! gradients  (N, K) words      errors^T * inputs,    a slab for every 64 of B
+//! below      (B, K) words      errors * weights,     a slab for every 64 of N; not of layer 0
+//! ```
+//! and the step its running `losses (B)`. A *slab* holds a product summed up to its part of the
+//! inner dimension, so that a claim about one tile of a product reads two tiles of bytes and two of
+//! words, whatever the model. Rows and columns are padded with zeros to whole tiles.
+//!
+//! A leaf is 64 numbers of one row; the 64 leaves of a tile are a subtree, in the order of its rows.
+//! Tiles stand row by row, the slabs of a tile side by side; all three counts are rounded up to
+//! powers of two, and a tensor is aligned to its size. `trace root = H(TRACE_ROOT, tree root, layout)`.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::convert::Infallible;
+
+use ark_bn254::Fr;
+
+use crate::data::Batch;
+use crate::fixed::LEAF;
+use crate::leaf::{LeafError, bytes_leaf, loss_leaf, tag, words_leaf};
+use crate::model::{Bytes, Spec, State, Tensor};
+use crate::poseidon;
+use crate::step::{self, Gradients, Products};
+
+/// Which tensor of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TensorId {
+    /// 8-bit weights of a tensor, `(N, K)` bytes.
+    Weights(usize),
+    /// Input of a tensor, `(B, K)` bytes.
+    Inputs(usize),
+    /// Sums of a tensor, `(B, N)` words in `ceil(K / 64)` slabs.
+    Sums(usize),
+    /// 8-bit errors of the output of a tensor, `(B, N)` bytes.
+    Errors(usize),
+    /// Gradient of a tensor, `(N, K)` words in `ceil(B / 64)` slabs.
+    Gradients(usize),
+    /// Errors of the input of a tensor before the activation, `(B, K)` words in `ceil(N / 64)` slabs.
+    Below(usize),
+    /// Losses of the batch up to each row: `B` leaves.
+    Losses,
+}
+
+/// Where the tensors of a step stand in its tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceLayout {
+    depth: usize,
+    placed: Vec<Placed>,
+}
+
+/// One tensor in the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The tensor.
+    pub id: TensorId,
+    /// Rows, padding not counted.
+    pub rows: usize,
+    /// Columns, padding not counted; 1 of the losses.
+    pub cols: usize,
+    /// Slabs; 1 where there is no inner dimension.
+    pub slabs: usize,
+    offset: usize,
+}
+
+/// The trace of a step has more leaf positions than the trees of the preset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the trace of a step takes {needed} leaf positions, trees of depth {depth} have {}", 1usize << depth)]
+pub struct TraceTooLarge {
+    /// Positions needed.
+    pub needed: usize,
+    /// Depth of the tree.
+    pub depth: usize,
+}
+
+impl TraceLayout {
+    /// Places the tensors of a step of `spec` in a tree of `depth`.
+    ///
+    /// # Errors
+    /// [`TraceTooLarge`] when they do not fit.
+    pub fn new(depth: usize, spec: &Spec) -> Result<Self, TraceTooLarge> {
+        let (batch, mut placed) = (spec.batch as usize, Vec::new());
+        let mut place = |id, rows, cols, inner: usize| {
+            placed.push(Placed { id, rows, cols, slabs: inner.div_ceil(LEAF), offset: 0 });
+        };
+        for (l, tensor) in spec.tensors().iter().enumerate() {
+            let (n, k) = (tensor.rows, tensor.cols);
+            place(TensorId::Weights(l), n, k, 1);
+            place(TensorId::Inputs(l), batch, k, 1);
+            place(TensorId::Sums(l), batch, n, k);
+            place(TensorId::Errors(l), batch, n, 1);
+            place(TensorId::Gradients(l), n, k, batch);
+            if l > 0 {
+                place(TensorId::Below(l), batch, k, n);
+            }
+        }
+        place(TensorId::Losses, batch, 1, 1);
+        let mut end = 0usize;
+        for placed in &mut placed {
+            placed.offset = end.next_multiple_of(placed.positions());
+            end = placed.offset + placed.positions();
+        }
+        if end > 1 << depth {
+            return Err(TraceTooLarge { needed: end, depth });
+        }
+        Ok(Self { depth, placed })
+    }
+
+    /// Depth of the tree.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The tensors in the order of the tree.
+    pub fn tensors(&self) -> &[Placed] {
+        &self.placed
+    }
+
+    /// Positions up to the end of the last tensor.
+    pub fn position_count(&self) -> usize {
+        self.placed.last().map_or(0, |last| last.offset + last.positions())
+    }
+
+    /// A tensor of the step.
+    pub fn tensor(&self, id: TensorId) -> Option<&Placed> {
+        self.placed.iter().find(|placed| placed.id == id)
+    }
+
+    /// Root over the tensors of a step from the root of their tree and the model's layout element.
+    pub fn root(&self, tree_root: Fr, layout: Fr) -> Fr {
+        poseidon::hash(Fr::from(tag::TRACE_ROOT), tree_root, layout)
+    }
+}
+
+impl Placed {
+    /// Rows of tiles.
+    pub fn tile_rows(&self) -> usize {
+        self.rows.div_ceil(LEAF)
+    }
+
+    /// Columns of tiles.
+    pub fn tile_cols(&self) -> usize {
+        self.cols.div_ceil(LEAF)
+    }
+
+    /// Position of the leaf of `row`, padding included, in column `tile_col` of tiles and in `slab`.
+    pub fn position(&self, row: usize, tile_col: usize, slab: usize) -> usize {
+        let tile = row / LEAF * self.tile_cols().next_power_of_two() + tile_col;
+        self.offset + (tile * self.slabs.next_power_of_two() + slab) * LEAF + row % LEAF
+    }
+
+    fn positions(&self) -> usize {
+        let tiles = self.tile_rows().next_power_of_two() * self.tile_cols().next_power_of_two();
+        tiles * self.slabs.next_power_of_two() * LEAF
+    }
+
+    /// Positions and hashes of all leaves, padding rows included, by (row, column of tiles, slab).
+    fn hash(
+        &self,
+        hash: impl Fn((usize, usize, usize)) -> Result<Fr, LeafError>,
+    ) -> Result<Vec<(usize, Fr)>, LeafError> {
+        let leaves = (0..self.tile_rows() * LEAF).flat_map(|row| {
+            (0..self.tile_cols()).flat_map(move |col| (0..self.slabs).map(move |slab| (row, col, slab)))
+        });
+        leaves.map(|(row, col, slab)| Ok((self.position(row, col, slab), hash((row, col, slab))?))).collect()
+    }
+}
+
+/// Every tensor of one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    layers: Vec<Layer>,
+    losses: Vec<u64>,
+    /// Loss, exponents and gradients, as [`step::gradients`] gives them.
+    pub gradients: Gradients,
+}
+
+/// Tensors of one layer, without padding but for that of the weights' rows. Words are a tensor a
+/// slab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Layer {
+    weights: Bytes,
+    inputs: Bytes,
+    sums: Vec<Vec<i32>>,
+    errors: Bytes,
+    gradients: Vec<Vec<i32>>,
+    below: Vec<Vec<i32>>,
+}
+
+impl Layer {
+    fn new() -> Self {
+        let none = Bytes { values: Vec::new(), exponent: 0 };
+        let (sums, gradients, below) = (Vec::new(), Vec::new(), Vec::new());
+        Self { weights: none.clone(), inputs: none.clone(), sums, errors: none, gradients, below }
+    }
+}
+
+/// Computes the products slab by slab and keeps all tensors.
+struct Recorder {
+    tensors: Vec<Tensor>,
+    rows: usize,
+    layers: Vec<Layer>,
+    losses: Vec<u64>,
+}
+
+impl Products for Recorder {
+    type Error = Infallible;
+
+    fn sums(&mut self, l: usize, inputs: &Bytes, weights: &Bytes) -> Result<Vec<i32>, Infallible> {
+        let tensor = &self.tensors[l];
+        let input = |b: usize, k: usize| inputs.values[b * tensor.cols + k];
+        let weight = |k: usize, n: usize| weights.values[n * tensor.padded_cols() + k];
+        let sums = slabs(self.rows, tensor.rows, tensor.cols, input, weight);
+        let layer = &mut self.layers[l];
+        (layer.inputs, layer.weights, layer.sums) = (inputs.clone(), weights.clone(), sums);
+        Ok(last(&layer.sums))
+    }
+
+    fn gradient(&mut self, l: usize, errors: &Bytes, inputs: &Bytes) -> Result<Vec<i32>, Infallible> {
+        let tensor = &self.tensors[l];
+        let error = |n: usize, b: usize| errors.values[b * tensor.rows + n];
+        let input = |b: usize, k: usize| inputs.values[b * tensor.cols + k];
+        let gradients = slabs(tensor.rows, tensor.cols, self.rows, error, input);
+        let layer = &mut self.layers[l];
+        (layer.errors, layer.gradients) = (errors.clone(), gradients);
+        Ok(last(&layer.gradients))
+    }
+
+    fn below(&mut self, l: usize, errors: &Bytes, weights: &Bytes) -> Result<Vec<i32>, Infallible> {
+        let tensor = &self.tensors[l];
+        let error = |b: usize, n: usize| errors.values[b * tensor.rows + n];
+        let weight = |n: usize, k: usize| weights.values[n * tensor.padded_cols() + k];
+        self.layers[l].below = slabs(self.rows, tensor.cols, tensor.rows, error, weight);
+        Ok(last(&self.layers[l].below))
+    }
+
+    fn losses(&mut self, losses: &[u32]) {
+        let running = losses.iter().scan(0, |sum, &loss| {
+            *sum += u64::from(loss);
+            Some(*sum)
+        });
+        self.losses = running.collect();
+    }
+}
+
+fn last(slabs: &[Vec<i32>]) -> Vec<i32> {
+    slabs.last().cloned().unwrap_or_default()
+}
+
+impl Trace {
+    /// The trace of step `t` of a round with this dither seed, from the state before it; arguments as
+    /// in [`step::step`].
+    pub fn new(spec: &Spec, state: &State, batch: &Batch, t: u32, dither_seed: u32) -> Self {
+        let tensors = spec.tensors();
+        let layers = vec![Layer::new(); tensors.len()];
+        let mut recorder = Recorder { tensors, rows: batch.rows(), layers, losses: Vec::new() };
+        let Ok(gradients) = step::gradients_by(&mut recorder, spec, state, batch, 0, t, dither_seed);
+        Self { layers: recorder.layers, losses: recorder.losses, gradients }
+    }
+
+    /// Words of a product tensor summed over its whole inner dimension: `(rows, cols)`, no padding;
+    /// none for tensors of bytes and for the losses.
+    pub fn words(&self, id: TensorId) -> Option<&[i32]> {
+        let slabs = match id {
+            TensorId::Sums(l) => &self.layers.get(l)?.sums,
+            TensorId::Gradients(l) => &self.layers.get(l)?.gradients,
+            TensorId::Below(l) => &self.layers.get(l)?.below,
+            TensorId::Weights(_) | TensorId::Inputs(_) | TensorId::Errors(_) | TensorId::Losses => return None,
+        };
+        slabs.last().map(Vec::as_slice)
+    }
+
+    /// Hashes of the leaves of one tensor with their positions in the tree.
+    ///
+    /// # Errors
+    /// [`LeafError::Word`], which no step leaves behind.
+    pub fn leaves(&self, placed: &Placed) -> Result<Vec<(usize, Fr)>, LeafError> {
+        let bytes = |bytes: &Bytes, stride| {
+            let hash = |(row, col, _)| Ok(bytes_leaf(&part(&bytes.values, placed, stride, row, col)));
+            placed.hash(hash)
+        };
+        let words = |slabs: &[Vec<i32>]| {
+            placed.hash(|(row, col, slab)| words_leaf(&part(&slabs[slab], placed, placed.cols, row, col)))
+        };
+        match placed.id {
+            TensorId::Weights(l) => bytes(&self.layers[l].weights, placed.tile_cols() * LEAF),
+            TensorId::Inputs(l) => bytes(&self.layers[l].inputs, placed.cols),
+            TensorId::Sums(l) => words(&self.layers[l].sums),
+            TensorId::Errors(l) => bytes(&self.layers[l].errors, placed.cols),
+            TensorId::Gradients(l) => words(&self.layers[l].gradients),
+            TensorId::Below(l) => words(&self.layers[l].below),
+            TensorId::Losses => {
+                let leaf = |(row, &loss)| (placed.position(row, 0, 0), loss_leaf(loss));
+                Ok(self.losses.iter().enumerate().map(leaf).collect())
+            }
+        }
+    }
+}
+
+/// The 64 values of one leaf; rows of `values` are `stride` long, what is beyond is 0.
+fn part<T: Copy + Default>(values: &[T], placed: &Placed, stride: usize, row: usize, col: usize) -> [T; LEAF] {
+    let mut leaf = [T::default(); LEAF];
+    if row < placed.rows {
+        let valid = LEAF.min(placed.cols - col * LEAF);
+        let first = row * stride + col * LEAF;
+        leaf[..valid].copy_from_slice(&values[first..first + valid]);
+    }
+    leaf
+}
+
+/// `left (rows, inner) * right (inner, cols)`: for every 64 of the inner dimension the sums up to its
+/// end.
+fn slabs(
+    rows: usize,
+    cols: usize,
+    inner: usize,
+    left: impl Fn(usize, usize) -> i8,
+    right: impl Fn(usize, usize) -> i8,
+) -> Vec<Vec<i32>> {
+    let mut sums = vec![0; rows * cols];
+    let slab = |first: usize| {
+        for (i, sums) in sums.chunks_mut(cols).enumerate() {
+            for k in first..inner.min(first + LEAF) {
+                let left = i32::from(left(i, k));
+                sums.iter_mut().enumerate().for_each(|(j, sum)| *sum += left * i32::from(right(k, j)));
+            }
+        }
+        sums.clone()
+    };
+    (0..inner).step_by(LEAF).map(slab).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+    use crate::model::{Schedule, TraceMode};
+
+    fn spec() -> Spec {
+        Spec {
+            name: "trace".to_string(),
+            layers: vec![130, 70, 10],
+            batch: 128,
+            steps: 4,
+            checkpoint_every: 1,
+            learning_rate: 1 << 14,
+            schedule: Schedule::Constant,
+            warmup: 0,
+            seed: 3,
+            trace: TraceMode::Every,
+            data_root: [0; 32],
+        }
+    }
+
+    fn batch(spec: &Spec) -> Batch {
+        let count = spec.batch as usize * spec.width();
+        let features = (0..count as u32).map(|i| (crate::fixed::pcg(i) % 255) as i8).map(|x| x.max(-127)).collect();
+        Batch { features, labels: (0..spec.batch as u16).map(|i| i % 10).collect() }
+    }
+
+    #[test]
+    fn last_slabs_are_the_products_of_the_step() {
+        let (spec, mut state) = (spec(), State::initial(&spec()));
+        let batch = batch(&spec);
+        for t in 0..2 {
+            let trace = Trace::new(&spec, &state, &batch, t, 9);
+            let gradients = step::gradients(&spec, &state, &batch, 0, t, 9);
+            assert_eq!(trace.gradients, gradients);
+            assert_eq!(trace.losses.last(), Some(&gradients.loss));
+            for (l, values) in gradients.values.iter().enumerate() {
+                assert_eq!(trace.words(TensorId::Gradients(l)), Some(&values[..]));
+            }
+            assert!(trace.words(TensorId::Below(0)).is_none());
+            step::apply(&spec, &mut state, gradients, t);
+        }
+    }
+
+    #[test]
+    fn leaves_fill_disjoint_tiles_of_the_tree() {
+        let (spec, state) = (spec(), State::initial(&spec()));
+        let layout = TraceLayout::new(14, &spec).unwrap();
+        let trace = Trace::new(&spec, &state, &batch(&spec), 0, 9);
+        let mut positions = Vec::new();
+        for placed in layout.tensors() {
+            let leaves = trace.leaves(placed).unwrap();
+            let rows = if placed.id == TensorId::Losses { placed.rows } else { placed.tile_rows() * LEAF };
+            assert_eq!(leaves.len(), rows * placed.tile_cols() * placed.slabs);
+            positions.extend(leaves.iter().map(|&(position, _)| position));
+        }
+        let count = positions.len();
+        positions.sort_unstable();
+        positions.dedup();
+        assert_eq!(positions.len(), count);
+        assert!(positions.last().is_some_and(|&last| last < layout.position_count()));
+        let needed = layout.position_count();
+        assert_eq!(TraceLayout::new(10, &spec), Err(TraceTooLarge { needed, depth: 10 }));
+    }
+
+    #[test]
+    fn a_leaf_is_64_numbers_of_its_row() {
+        let (spec, state) = (spec(), State::initial(&spec()));
+        let layout = TraceLayout::new(14, &spec).unwrap();
+        let trace = Trace::new(&spec, &state, &batch(&spec), 0, 9);
+        let at = |id, row, col, slab| {
+            let placed = layout.tensor(id).unwrap();
+            let position = placed.position(row, col, slab);
+            trace.leaves(placed).unwrap().into_iter().find(|leaf| leaf.0 == position).unwrap().1
+        };
+        let mut features = [0; LEAF];
+        features[..2].copy_from_slice(&batch(&spec).features[5 * 130 + 128..6 * 130]);
+        assert_eq!(at(TensorId::Inputs(0), 5, 2, 0), bytes_leaf(&features));
+        let sums = trace.words(TensorId::Sums(0)).unwrap();
+        let mut words = [0; LEAF];
+        words[..6].copy_from_slice(&sums[7 * 70 + 64..8 * 70]);
+        assert_eq!(at(TensorId::Sums(0), 7, 1, 2), words_leaf(&words).unwrap());
+        assert_ne!(at(TensorId::Sums(0), 7, 1, 1), words_leaf(&words).unwrap());
+        assert_eq!(at(TensorId::Weights(1), 63, 1, 0), bytes_leaf(&[0; LEAF]));
+    }
+}

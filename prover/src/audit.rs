@@ -1,0 +1,343 @@
+//! Audit: a step checked without its matrix products being computed.
+//!
+//! The miner publishes the state before a step and the products of it ([`Traced`]). An auditor holds
+//! the state to its root, checks every product by [`freivalds`](crate::freivalds) and computes all
+//! else exactly, up to the codes, the state after the step and the record. A false product passes
+//! with probability `2^-61`; nothing else passes. Whatever is false is named with what is right.
+
+use ark_bn254::Fr;
+use pogo_protocol::codec::{CodecError, Reader, Writer, scalar_bytes};
+use pogo_protocol::fixed::LEAF;
+use pogo_protocol::model::{Bytes, Spec, State, Tensor};
+use pogo_protocol::record::StepRecord;
+use pogo_protocol::step::{self, Products};
+use pogo_protocol::stream::Stream;
+use pogo_protocol::trace::{TensorId, Trace};
+use std::convert::Infallible;
+
+use crate::checkpoint::{decode_state, encode_state};
+use crate::commit::{leaf_of, step_roots};
+use crate::error::{Error, hex};
+use crate::freivalds::Vector;
+use crate::train::{Job, Stepper, state_root};
+
+const MAGIC: &[u8; 8] = b"pogo/trd";
+const DOMAIN: &[u8] = b"pogo/audit/v1";
+
+/// What a miner publishes of a step for its audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traced {
+    /// The step.
+    pub step: u32,
+    /// State before it.
+    pub state: State,
+    /// Sums `(B, N)` of each tensor.
+    pub sums: Vec<Vec<i32>>,
+    /// Gradients `(N, K)` of each tensor.
+    pub gradients: Vec<Vec<i32>>,
+    /// Errors `(B, K)` of the input of each tensor but the first.
+    pub below: Vec<Vec<i32>>,
+}
+
+impl Traced {
+    /// From a trace and the state that it started from.
+    pub fn new(step: u32, state: State, trace: &Trace) -> Self {
+        let tensors = state.weights.len();
+        let words = |id: fn(usize) -> TensorId, from: usize| {
+            (from..tensors).map(|l| trace.words(id(l)).unwrap_or_default().to_vec()).collect()
+        };
+        let (sums, gradients) = (words(TensorId::Sums, 0), words(TensorId::Gradients, 0));
+        Self { step, state, sums, gradients, below: words(TensorId::Below, 1) }
+    }
+
+    /// Canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let state = encode_state(&self.state);
+        let writer = Writer::new(MAGIC).u32(self.step).u32(state.len() as u32).bytes(&state);
+        let products = self.sums.iter().chain(&self.gradients).chain(&self.below);
+        products.fold(writer, |writer, product| writer.integers(product)).finish()
+    }
+
+    /// Reads what [`Traced::encode`] wrote for this spec, and nothing else.
+    ///
+    /// # Errors
+    /// [`CodecError`] naming the field, also for a step of another shape.
+    pub fn decode(spec: &Spec, bytes: &[u8]) -> Result<Self, CodecError> {
+        let mut reader = Reader::new(bytes, MAGIC, "traced step")?;
+        let step = reader.u32("step")?;
+        let length = reader.u32("length of the state")? as usize;
+        let state = decode_state(spec, reader.bytes("state", length)?)?;
+        let (tensors, batch) = (spec.tensors(), spec.batch as usize);
+        let mut read = |field, from: usize, length: fn(&Tensor, usize) -> usize| {
+            let part = |tensor: &Tensor| {
+                let words = reader.integers(field)?;
+                if words.len() == length(tensor, batch) { Ok(words) } else { Err(CodecError::Value { field }) }
+            };
+            tensors[from..].iter().map(part).collect::<Result<Vec<_>, _>>()
+        };
+        let sums = read("sums", 0, |tensor, batch| batch * tensor.rows)?;
+        let gradients = read("gradients", 0, |tensor, _| tensor.rows * tensor.cols)?;
+        let below = read("errors below", 1, |tensor, batch| batch * tensor.cols)?;
+        reader.finish()?;
+        Ok(Self { step, state, sums, gradients, below })
+    }
+}
+
+/// What is false about an audited step.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Finding {
+    /// An element of a product.
+    #[error("step {step}, {operation} of tensor {tensor}, tile ({}, {}), element ({row}, {column}): \
+             expected {expected}, got {got}", row / LEAF, column / LEAF)]
+    Product {
+        /// The step.
+        step: u32,
+        /// Which product.
+        operation: &'static str,
+        /// The tensor.
+        tensor: usize,
+        /// Row of the product.
+        row: usize,
+        /// Column of the product.
+        column: usize,
+        /// What the factors give.
+        expected: i32,
+        /// What was published.
+        got: i32,
+    },
+    /// A code of the update.
+    #[error("step {step}, update of tensor {tensor}, leaf {leaf}, code {index}: expected {expected}, got {got}")]
+    Code {
+        /// The step.
+        step: u32,
+        /// The tensor.
+        tensor: usize,
+        /// Leaf of the tensor.
+        leaf: usize,
+        /// Code of the leaf.
+        index: usize,
+        /// What the gradient gives.
+        expected: i8,
+        /// What was published.
+        got: i8,
+    },
+    /// A field of a record.
+    #[error("record {record}, {field}: expected {expected}, got {got}")]
+    Record {
+        /// The record.
+        record: u32,
+        /// The field.
+        field: &'static str,
+        /// What the step gives.
+        expected: String,
+        /// What was published.
+        got: String,
+    },
+}
+
+/// Audits one step of a round: everything about it that is false; none when it is exact.
+///
+/// `codes` are the published ones of the step, `seed` is the auditor's own randomness, unknown when
+/// the step was published.
+///
+/// # Errors
+/// [`Error::Leaf`] for a published state with words outside their range.
+pub fn audit(
+    job: &Job<'_>,
+    stepper: &Stepper<'_>,
+    records: &[StepRecord],
+    codes: &[Vec<i8>],
+    traced: &Traced,
+    seed: [u8; 32],
+) -> Result<Vec<Finding>, Error> {
+    let (t, spec, layout) = (traced.step, &job.round.spec, &job.round.layout);
+    let (before, after) = (&records[t as usize], &records[t as usize + 1]);
+    let root = |root: Fr| hex(&scalar_bytes(&root));
+    let exponents = |exponents: Option<_>| format!("{exponents:?}");
+
+    let mut audit = Findings { step: t, found: Vec::new() };
+    audit.record(t, "state root", root(state_root(layout, &traced.state)?), root(before.state_root));
+    audit.record(
+        t,
+        "next exponents",
+        exponents(traced.state.exponents.as_ref()),
+        exponents(before.next_exponents.as_ref()),
+    );
+
+    // A state has made a step exactly when it holds exponents for the next one.
+    let mut state = State { started: traced.state.exponents.is_some(), ..traced.state.clone() };
+    let batch = stepper.batch(t);
+    let mut checker = Checker { audit: &mut audit, tensors: spec.tensors(), traced, random: random(seed, t) };
+    let Ok(gradients) = step::gradients_by(&mut checker, spec, &state, &batch, 0, t, stepper.dither_seed());
+    let result = step::apply(spec, &mut state, gradients, t);
+
+    audit.codes(&result.codes, codes);
+    let roots = step_roots(layout, &state, &result.codes)?;
+    let record = t + 1;
+    audit.record(record, "loss", result.loss.to_string(), after.loss.to_string());
+    audit.record(record, "exponents", exponents(Some(&result.exponents_used)), exponents(after.exponents.as_ref()));
+    audit.record(
+        record,
+        "next exponents",
+        exponents(Some(&result.exponents_next)),
+        exponents(after.next_exponents.as_ref()),
+    );
+    audit.record(record, "update root", root(roots.update), root(after.update_root));
+    audit.record(record, "state root", root(roots.state), root(after.state_root));
+    Ok(audit.found)
+}
+
+/// Uniform numbers of a seed and a step.
+fn random(seed: [u8; 32], step: u32) -> impl FnMut() -> u64 {
+    let mut stream = Stream::new(DOMAIN, pogo_protocol::stream::keccak(&[&seed, &step.to_be_bytes()]));
+    let mut words = Vec::new();
+    move || {
+        if words.is_empty() {
+            words.extend(
+                stream
+                    .next_block()
+                    .chunks_exact(8)
+                    .map(|word| u64::from_be_bytes(word.try_into().expect("eight bytes"))),
+            );
+        }
+        words.pop().expect("four words a block")
+    }
+}
+
+struct Findings {
+    step: u32,
+    found: Vec<Finding>,
+}
+
+impl Findings {
+    fn record(&mut self, record: u32, field: &'static str, expected: String, got: String) {
+        if expected != got {
+            self.found.push(Finding::Record { record, field, expected, got });
+        }
+    }
+
+    fn codes(&mut self, expected: &[Vec<i8>], got: &[Vec<i8>]) {
+        for (tensor, (expected, got)) in expected.iter().zip(got).enumerate() {
+            for leaf in 0..expected.len() / LEAF {
+                let pairs = leaf_of(expected, leaf).iter().zip(leaf_of(got, leaf)).enumerate();
+                let differs = pairs.filter(|(_, (expected, got))| expected != got);
+                self.found.extend(differs.map(|(index, (&expected, &got))| Finding::Code {
+                    step: self.step,
+                    tensor,
+                    leaf,
+                    index,
+                    expected,
+                    got,
+                }));
+            }
+        }
+    }
+}
+
+/// Takes the published products, each checked; a false row is replaced by the right one, so that
+/// what follows is judged by itself.
+struct Checker<'a, R> {
+    audit: &'a mut Findings,
+    tensors: Vec<Tensor>,
+    traced: &'a Traced,
+    random: R,
+}
+
+impl<R: FnMut() -> u64> Checker<'_, R> {
+    /// Replaces false rows of `product`, whose rows `holds` tells apart and `right` computes.
+    fn checked(
+        &mut self,
+        (operation, tensor): (&'static str, usize),
+        mut product: Vec<i32>,
+        columns: usize,
+        holds: impl Fn(usize, &[i32]) -> bool,
+        right: impl Fn(usize) -> Vec<i32>,
+    ) -> Vec<i32> {
+        for (row, published) in product.chunks_mut(columns).enumerate() {
+            if holds(row, published) {
+                continue;
+            }
+            let expected = right(row);
+            let differs = (0..columns).filter(|&column| expected[column] != published[column]);
+            self.audit.found.extend(differs.map(|column| Finding::Product {
+                step: self.traced.step,
+                operation,
+                tensor,
+                row,
+                column,
+                expected: expected[column],
+                got: published[column],
+            }));
+            published.copy_from_slice(&expected);
+        }
+        product
+    }
+}
+
+impl<R: FnMut() -> u64> Products for Checker<'_, R> {
+    type Error = Infallible;
+
+    /// `sums s = inputs (weights^T s)`.
+    fn sums(&mut self, l: usize, inputs: &Bytes, weights: &Bytes) -> Result<Vec<i32>, Infallible> {
+        let (tensor, product) = (self.tensors[l], self.traced.sums[l].clone());
+        let (stride, cols) = (tensor.padded_cols(), tensor.cols);
+        let s = Vector::random(tensor.rows, &mut self.random);
+        let combined = s.combine(&weights.values, stride, cols);
+        let input = |row: usize| &inputs.values[row * cols..(row + 1) * cols];
+        let holds = |row, sums: &[i32]| s.dot_words(sums) == combined.dot_bytes(input(row));
+        let right = |row| weights.values.chunks(stride).map(|weights| dot(input(row), weights)).collect();
+        Ok(self.checked(("sums", l), product, tensor.rows, holds, right))
+    }
+
+    /// `gradient s = errors^T (inputs s)`.
+    fn gradient(&mut self, l: usize, errors: &Bytes, inputs: &Bytes) -> Result<Vec<i32>, Infallible> {
+        let (tensor, product) = (self.tensors[l], self.traced.gradients[l].clone());
+        let (rows, cols) = (tensor.rows, tensor.cols);
+        let s = Vector::random(cols, &mut self.random);
+        let projected = Vector::new(inputs.values.chunks(cols).map(|row| s.dot_bytes(row)));
+        let combined = projected.combine(&errors.values, rows, rows);
+        let holds = |row, gradient: &[i32]| s.dot_words(gradient) == combined.at(row);
+        let right = |row: usize| combine(errors.values.iter().skip(row).step_by(rows), &inputs.values, cols, cols);
+        Ok(self.checked(("gradient", l), product, cols, holds, right))
+    }
+
+    /// `below s = errors (weights s)`.
+    fn below(&mut self, l: usize, errors: &Bytes, weights: &Bytes) -> Result<Vec<i32>, Infallible> {
+        let (tensor, product) = (self.tensors[l], self.traced.below[l - 1].clone());
+        let (rows, cols, stride) = (tensor.rows, tensor.cols, tensor.padded_cols());
+        let s = Vector::random(cols, &mut self.random);
+        let projected = Vector::new(weights.values.chunks(stride).map(|row| s.dot_bytes(&row[..cols])));
+        let error = |row: usize| &errors.values[row * rows..(row + 1) * rows];
+        let holds = |row, below: &[i32]| s.dot_words(below) == projected.dot_bytes(error(row));
+        let right = |row| combine(error(row).iter(), &weights.values, stride, cols);
+        Ok(self.checked(("errors below", l), product, cols, holds, right))
+    }
+}
+
+fn dot(a: &[i8], b: &[i8]) -> i32 {
+    a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()
+}
+
+/// `sum_i coefficient_i * row_i` over the first `length` columns of rows of `stride` bytes.
+fn combine<'a>(coefficients: impl Iterator<Item = &'a i8>, rows: &[i8], stride: usize, length: usize) -> Vec<i32> {
+    let mut sums = vec![0; length];
+    for (&a, row) in coefficients.zip(rows.chunks(stride)) {
+        sums.iter_mut().zip(row).for_each(|(sum, &b)| *sum += i32::from(a) * i32::from(b));
+    }
+    sums
+}
+
+/// The step that a miner publishes for its audit, by replay from the nearest checkpoint.
+///
+/// # Errors
+/// Those of [`Stepper::seek`].
+pub fn traced(
+    stepper: &mut Stepper<'_>,
+    store: &crate::store::Store,
+    records: &[StepRecord],
+    step: u32,
+) -> Result<Traced, Error> {
+    let state = stepper.seek(store, records, step)?;
+    let trace = stepper.trace(&state, step);
+    Ok(Traced::new(step, state, &trace))
+}

@@ -1,0 +1,165 @@
+//! The audit of published steps: exact ones have no findings, every kind of lie is named.
+
+use std::path::PathBuf;
+
+use pogo_circuits::round::Shape;
+use pogo_protocol::codec::{CodecError, scalar_bytes};
+use pogo_protocol::model::{Schedule, Spec, TraceMode};
+use pogo_protocol::record::StepRecord;
+use pogo_protocol::statement::Context;
+use pogo_prover::audit::{Finding, Traced, audit, traced};
+use pogo_prover::device::Device;
+use pogo_prover::replay::{Difference, replay};
+use pogo_prover::round::Round;
+use pogo_prover::store::{Log, Store};
+use pogo_prover::train::{Job, Stepper, codes_at, records, train};
+use pogo_prover::{commit, data};
+
+const STEPS: u32 = 6;
+
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn round(digits: &data::Split, trace: TraceMode) -> Round {
+    let spec = Spec {
+        name: "audit".into(),
+        layers: vec![64, 70, 10],
+        batch: 128,
+        steps: STEPS,
+        checkpoint_every: 1,
+        learning_rate: 3 << 12,
+        schedule: Schedule::Linear,
+        warmup: 0,
+        seed: 7,
+        trace,
+        data_root: scalar_bytes(&commit::data_root(&digits.train)),
+    };
+    let context = Context { chain_id: 31_337, contract: [9; 20], task: [8; 32], round: 0, miner: [7; 20] };
+    Round::new(spec, context, Shape::MINIMAL).expect("the model fits")
+}
+
+/// A trained round, its traced step 3 and what was published of it.
+fn with_step(name: &str, run: impl FnOnce(&Job<'_>, &Stepper<'_>, &Store, Vec<StepRecord>, Vec<Vec<i8>>, Traced)) {
+    let digits = data::digits();
+    let round = round(&digits, TraceMode::Challenged);
+    let folder = Folder(std::env::temp_dir().join(format!("pogo-audit-{name}-{}", std::process::id())));
+    let store = Store::open(&folder.0).unwrap();
+    let job = Job { round: &round, data: &digits.train, device: &Device::Cpu };
+    let trained = train(&store, &job, |_| {}).unwrap();
+    let mut stepper = Stepper::new(&job, trained.records[0].state_root).unwrap();
+    let traced = traced(&mut stepper, &store, &trained.records, 3).unwrap();
+    let mut log = Log::open(&store.path("updates.log"), None).unwrap();
+    let codes = codes_at(&store, &round.spec, &mut log, 3).unwrap();
+    run(&job, &stepper, &store, trained.records, codes, traced);
+}
+
+#[test]
+fn an_exact_step_has_no_findings_and_reads_back() {
+    with_step("exact", |job, stepper, store, records, codes, traced| {
+        assert_eq!(audit(job, stepper, &records, &codes, &traced, [1; 32]).unwrap(), []);
+        let bytes = traced.encode();
+        assert_eq!(Traced::decode(&job.round.spec, &bytes), Ok(traced));
+        assert!(Traced::decode(&job.round.spec, &bytes[..bytes.len() - 1]).is_err());
+        assert!(Traced::decode(&job.round.spec, &[&bytes[..], &[0]].concat()).is_err());
+        let other = Spec { batch: 64, ..job.round.spec.clone() };
+        assert_eq!(Traced::decode(&other, &bytes), Err(CodecError::Value { field: "sums" }));
+        // The first step of a task has no exponents before it.
+        let mut stepper = Stepper::new(job, records[0].state_root).unwrap();
+        let first = pogo_prover::audit::traced(&mut stepper, store, &records, 0).unwrap();
+        let mut log = Log::open(&store.path("updates.log"), None).unwrap();
+        let codes = codes_at(store, &job.round.spec, &mut log, 0).unwrap();
+        assert_eq!(audit(job, &stepper, &records, &codes, &first, [2; 32]).unwrap(), []);
+    });
+}
+
+#[test]
+fn a_false_element_of_every_product_is_named_with_its_tile() {
+    with_step("product", |job, stepper, _, records, codes, traced| {
+        type Edit = (&'static str, usize, fn(&mut Traced) -> &mut i32, usize, usize);
+        let edits: [Edit; 4] = [
+            ("sums", 0, |traced| &mut traced.sums[0][70 * 100 + 66], 100, 66),
+            ("sums", 1, |traced| &mut traced.sums[1][10 * 5 + 9], 5, 9),
+            ("gradient", 1, |traced| &mut traced.gradients[1][70 * 9 + 65], 9, 65),
+            ("errors below", 1, |traced| &mut traced.below[0][70 * 127 + 1], 127, 1),
+        ];
+        for (name, at, edit, row, column) in edits {
+            let mut lie = traced.clone();
+            let word = edit(&mut lie);
+            let right = *word;
+            *word ^= 1;
+            let got = *word;
+            let finding = Finding::Product { step: 3, operation: name, tensor: at, row, column, expected: right, got };
+            assert_eq!(audit(job, stepper, &records, &codes, &lie, [3; 32]).unwrap(), [finding.clone()]);
+            let tile = format!("tile ({}, {})", row / 64, column / 64);
+            assert!(finding.to_string().contains(&tile), "{finding}");
+        }
+    });
+}
+
+#[test]
+fn a_fabricated_gradient_is_found_in_the_codes_and_in_the_state() {
+    with_step("codes", |job, stepper, _, records, mut codes, traced| {
+        codes[0][64 * 3 + 5] = if codes[0][64 * 3 + 5] == 7 { 6 } else { 7 };
+        let found = audit(job, stepper, &records, &codes, &traced, [4; 32]).unwrap();
+        assert!(
+            matches!(found[..], [Finding::Code { step: 3, tensor: 0, leaf: 3, index: 5, got: 6 | 7, .. }]),
+            "{found:?}"
+        );
+    });
+}
+
+#[test]
+fn every_field_of_a_record_and_the_state_before_are_held() {
+    with_step("record", |job, stepper, _, records, codes, traced| {
+        let fields: [(&str, fn(&mut StepRecord)); 5] = [
+            ("loss", |record| record.loss += 1),
+            ("exponents", |record| record.exponents.as_mut().unwrap().errors[0] += 1),
+            ("next exponents", |record| record.next_exponents.as_mut().unwrap().weights[1] -= 1),
+            ("update root", |record| record.update_root += ark_bn254::Fr::from(1u64)),
+            ("state root", |record| record.state_root += ark_bn254::Fr::from(1u64)),
+        ];
+        for (name, edit) in fields {
+            let mut lie = records.clone();
+            edit(&mut lie[4]);
+            let found = audit(job, stepper, &lie, &codes, &traced, [5; 32]).unwrap();
+            assert!(matches!(&found[..], [Finding::Record { record: 4, field, .. }] if *field == name), "{found:?}");
+        }
+        let mut state = traced.clone();
+        state.state.momenta[0][0] += 1 << 20;
+        let found = audit(job, stepper, &records, &codes, &state, [6; 32]).unwrap();
+        assert!(matches!(found[0], Finding::Record { record: 3, field: "state root", .. }), "{found:?}");
+    });
+}
+
+#[test]
+fn traces_of_every_step_are_resumed_and_replayed() {
+    let digits = data::digits();
+    let round = round(&digits, TraceMode::Every);
+    let folder = Folder(std::env::temp_dir().join(format!("pogo-audit-every-{}", std::process::id())));
+    let store = Store::open(&folder.0).unwrap();
+    let job = Job { round: &round, data: &digits.train, device: &Device::Cpu };
+    let trained = train(&store, &job, |_| {}).unwrap();
+    let roots: Vec<_> = trained.records.iter().map(|record| record.trace_root).collect();
+    assert_eq!(roots[0], ark_bn254::Fr::default());
+    assert!(roots[1..].iter().all(|root| *root != ark_bn254::Fr::default()));
+    // Cut in the middle of an entry: the pass goes on and ends in the same roots.
+    let log = store.path("traces.log");
+    let whole = std::fs::read(&log).unwrap();
+    std::fs::write(&log, &whole[..whole.len() / 2]).unwrap();
+    assert!(records(&store, &job).is_err());
+    assert_eq!(train(&store, &job, |_| {}).unwrap().records, trained.records);
+    assert_eq!(std::fs::read(&log).unwrap(), whole);
+
+    let commitment = commit::commit(&round, &trained.records, &trained.state, &Device::Cpu).unwrap();
+    let compare = |records: &[StepRecord]| replay(&store, &job, records, &commitment, 0..STEPS, |_| {}).unwrap();
+    assert_eq!(compare(&trained.records), []);
+    let mut lie = trained.records.clone();
+    lie[2].trace_root = lie[3].trace_root;
+    let found = compare(&lie);
+    assert!(found.contains(&Difference::Record { record: 2, field: "trace root" }), "{found:?}");
+}

@@ -19,6 +19,7 @@ pub(crate) mod finalize;
 pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod devices;
+pub(crate) mod dispute;
 pub(crate) mod inspect;
 pub(crate) mod publish;
 pub(crate) mod replay;

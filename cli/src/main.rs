@@ -4,12 +4,14 @@
 //! Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 the environment (files, lock).
 
 mod commands;
+mod dispute;
 mod estimate;
 mod evaluate;
 mod evm;
 mod failure;
 mod output;
 mod report;
+mod settlement;
 mod setup;
 mod spec;
 mod verdict;
@@ -22,8 +24,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use commands::{
-    Done, Work, WorkOnDevice, attest, audit, challenge, commit, completions, devices, finalize, inspect, open, prove,
-    publish, replay, run, srs, trace, train, verify,
+    Done, Work, WorkOnDevice, attest, audit, challenge, commit, completions, devices, dispute as disputes, finalize, inspect,
+    open, prove, publish, replay, run, srs, trace, train, verify,
 };
 use failure::Failure;
 use output::{Console, Table};
@@ -69,6 +71,9 @@ enum Command {
     Attest(WorkOnDevice),
     /// Verb 8: tally the attestations and end the round.
     Finalize(Work),
+    /// Doubt a cell with a bond, or answer such a doubt with a proof.
+    #[command(subcommand)]
+    Dispute(disputes::Command),
     /// Recompute steps exactly; names every step and leaf that differs.
     Replay(replay::Arguments),
     /// Publish the tensors of chosen steps, which an audit needs.
@@ -141,6 +146,7 @@ fn dispatch(command: &Command, console: Console) -> Result<Done, Failure> {
         Command::Verify(arguments) => verify::run(arguments, console),
         Command::Attest(arguments) => attest::run(arguments, console),
         Command::Finalize(arguments) => finalize::run(arguments),
+        Command::Dispute(command) => disputes::run(command, console),
         Command::Replay(arguments) => replay::run(arguments, console),
         Command::Trace(arguments) => trace::run(arguments, console),
         Command::Audit(arguments) => audit::run(arguments, console),

@@ -20,6 +20,10 @@ use crate::codec::{CodecError, Reader, Writer};
 use crate::statement::{Context, word};
 use crate::stream::keccak;
 
+mod cell;
+
+pub use cell::{Cell, NoCell};
+
 /// Domain of the draw of evaluation records.
 pub const EVALUATION_DOMAIN: &[u8] = b"pogo/evaluation/v1";
 /// EIP-712 type of the domain.
@@ -33,23 +37,6 @@ pub const SIGNATURE_BYTES: usize = 65;
 
 /// An EVM address.
 pub type Address = [u8; 20];
-
-/// One relation of the training step, as a dispute names it. More kinds get further numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cell {
-    /// The update of a leaf in a step.
-    Update {
-        /// Step, from 0.
-        step: u32,
-        /// Leaf number.
-        leaf: u32,
-    },
-    /// The 4-bit leaf of the final state.
-    Quantize {
-        /// Leaf number.
-        leaf: u32,
-    },
-}
 
 /// An attester's opinion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,16 +155,6 @@ impl AttesterKey {
     }
 }
 
-impl Cell {
-    /// Number of the kind, step and leaf; the step of a quantize cell is 0.
-    fn fields(self) -> (u8, u32, u32) {
-        match self {
-            Self::Update { step, leaf } => (1, step, leaf),
-            Self::Quantize { leaf } => (2, 0, leaf),
-        }
-    }
-}
-
 impl Sign {
     fn fields(self) -> (u8, u32, u32) {
         match self {
@@ -189,9 +166,7 @@ impl Sign {
     fn from_fields(fields: (u8, u32, u32)) -> Result<Self, CodecError> {
         match fields {
             (0, 0, 0) => Ok(Self::Positive),
-            (1, step, leaf) => Ok(Self::Negative(Cell::Update { step, leaf })),
-            (2, 0, leaf) => Ok(Self::Negative(Cell::Quantize { leaf })),
-            _ => Err(CodecError::Value { field: "sign" }),
+            cell => Cell::from_fields(cell).map(Self::Negative).ok_or(CodecError::Value { field: "sign" }),
         }
     }
 }

@@ -138,20 +138,27 @@ pub fn candidate_id(context: &Context, commitment: &[u8; 32]) -> CandidateId {
     ])
 }
 
-/// The statement whose proof answers a dispute: the disputed cell in every slot of its kind, the
-/// other cell of the same leaf in the other slots, in part 0 of 0 (which no sample has). A quantize
-/// cell goes with the update of its leaf in the last step.
+/// The samples that an answer to a dispute opens: the disputed cell in every slot of its kind, the
+/// other cell of the same leaf in the other slots. A quantize cell goes with the update of its leaf
+/// in the last step.
 ///
 /// `None` where the round has no such cell.
-pub fn answer_statement(round: &PublicRound<'_>, cell: Cell) -> Option<Statement> {
+pub fn answer_part(round: &PublicRound<'_>, cell: Cell) -> Option<Part> {
     let (step, leaf) = match cell {
         Cell::Update { step, leaf } => (step, leaf),
         Cell::Quantize { leaf } => (round.commitment.steps.checked_sub(1)?, leaf),
     };
     let leaf = usize::try_from(leaf).ok().filter(|&leaf| leaf < round.layout.leaf_count())?;
     let update = (step < round.commitment.steps).then_some(UpdateSample { step, leaf })?;
-    let part = Part { updates: vec![update; SAMPLES_PER_PROOF], quantizes: vec![leaf; SAMPLES_PER_PROOF] };
-    Some(round.statement(&part, 0, 0))
+    Some(Part { updates: vec![update; SAMPLES_PER_PROOF], quantizes: vec![leaf; SAMPLES_PER_PROOF] })
+}
+
+/// The statement whose proof answers a dispute: that of [`answer_part`] as part 0 of 0, which no
+/// sample has.
+///
+/// `None` where the round has no such cell.
+pub fn answer_statement(round: &PublicRound<'_>, cell: Cell) -> Option<Statement> {
+    Some(round.statement(&answer_part(round, cell)?, 0, 0))
 }
 
 impl Settlement {

@@ -5,7 +5,7 @@
 //! setup.bin                 spec and context; what the round is
 //! records.log updates.log   one entry a step, appended, checked entry by entry
 //! checkpoints/T.state       whole state before step T, every SNAPSHOT steps
-//! commitment.bin beacon.bin openings/ statements/ proofs/ attestations/ verdict.bin
+//! commitment.bin beacon.bin openings/ statements/ proofs/ attestations/ disputes/ verdict.bin
 //! ```
 //!
 //! Files appear whole: temporary name, fsync, rename, fsync of the folder. A log entry carries its
@@ -57,7 +57,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Locked`] when another process holds it.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        for folder in ["", "checkpoints", "openings", "statements", "proofs", "attestations"] {
+        for folder in ["", "checkpoints", "openings", "statements", "proofs", "attestations", "disputes"] {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(at(&path))?;
         }

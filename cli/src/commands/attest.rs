@@ -2,9 +2,10 @@
 //!
 //! Their keys are development keys, a function of their number: they stand in for three people.
 //! Each checks the proofs, evaluates the parent's and the candidate's 4-bit model on test records of
-//! its own, drawn from beacon and address, and signs both integer losses.
+//! its own, drawn from beacon and address, and signs both integer losses. An attester who disputed a
+//! cell signed already: its vote is the negative attestation of its dispute.
 
-use pogo_protocol::attest::{Attestation, AttesterKey, Sign, SignedAttestation, evaluation_indices};
+use pogo_protocol::attest::{Address, Attestation, AttesterKey, Sign, SignedAttestation, evaluation_indices};
 use pogo_protocol::model::State;
 use pogo_protocol::stream::keccak;
 use pogo_prover::data::Split;
@@ -13,6 +14,7 @@ use pogo_prover::train::Trace;
 use serde_json::Value;
 
 use super::{Done, WorkOnDevice, commit, verify};
+use crate::dispute;
 use crate::evaluate::{Model, evaluate};
 use crate::failure::Failure;
 use crate::output::{Console, Table};
@@ -46,13 +48,22 @@ pub(crate) fn attest(
 ) -> Result<Vec<SignedAttestation>, Failure> {
     let _span = tracing::info_span!("attest").entered();
     let parent = State::initial(&workspace.setup.spec);
-    let sign = |number| {
-        let signed = sign(workspace, published, data, [&parent, &trace.state], number)?;
-        let name = format!("attestations/{}.attestation", hex(&signed.attestation.attester));
-        workspace.write_once(&name, &signed.encode())?;
+    let disputes = dispute::read(&workspace.store)?;
+    let vote = |number| {
+        let attester = development_key(number)?.address();
+        let signed = match disputes.iter().find(|opened| opened.dispute.disputer() == attester) {
+            Some(opened) => opened.dispute.signed,
+            None => sign(workspace, published, data, [&parent, &trace.state], number, Sign::Positive)?,
+        };
+        workspace.write_once(&file(&attester), &signed.encode())?;
         Ok(signed)
     };
-    (0..ATTESTERS).map(sign).collect()
+    (0..ATTESTERS).map(vote).collect()
+}
+
+/// File of an attester's vote.
+pub(crate) fn file(attester: &Address) -> String {
+    format!("attestations/{}.attestation", hex(attester))
 }
 
 /// Key of a local attester: `keccak256("pogo/attester/development/v1" || number)`.
@@ -66,12 +77,14 @@ pub(crate) fn evaluated(records: usize) -> u32 {
     EVALUATED.min(records as u32)
 }
 
-fn sign(
+/// Measures the states before and after the round, and signs both losses with this opinion.
+pub(crate) fn sign(
     workspace: &Workspace,
     published: &Published,
     data: &Split,
     states: [&State; 2],
     number: u8,
+    sign: Sign,
 ) -> Result<SignedAttestation, Failure> {
     let key = development_key(number)?;
     let (attester, records) = (key.address(), data.test.len());
@@ -84,7 +97,7 @@ fn sign(
         candidate: published.commitment.hash(),
         beacon,
         attester,
-        sign: Sign::Positive,
+        sign,
         evaluated: indices.len() as u32,
         loss_before: before.loss,
         loss_after: after.loss,
@@ -105,15 +118,24 @@ fn value(attestation: &Attestation) -> Value {
     serde_json::json!({
         "attester": hex(&attestation.attester),
         "positive": attestation.sign == Sign::Positive,
+        "cell": cell(attestation),
         "evaluated": attestation.evaluated,
         "loss_before": attestation.loss_before,
         "loss_after": attestation.loss_after,
     })
 }
 
+/// The cell that a negative attestation names.
+fn cell(attestation: &Attestation) -> Option<String> {
+    match attestation.sign {
+        Sign::Positive => None,
+        Sign::Negative(cell) => Some(cell.to_string()),
+    }
+}
+
 fn line(attestation: &Attestation) -> String {
     let mean = |loss: u64| loss as f64 / 65536.0 / f64::from(attestation.evaluated.max(1));
     let (before, after) = (mean(attestation.loss_before), mean(attestation.loss_after));
-    let sign = if attestation.sign == Sign::Positive { "+" } else { "-" };
+    let sign = cell(attestation).map_or("+".to_owned(), |cell| format!("- {cell}"));
     format!("{sign} {} loss of the 4-bit model {before:.4} -> {after:.4}", hex(&attestation.attester))
 }

@@ -1,29 +1,20 @@
-//! `pogo finalize`: the settlement of the round, played block by block on a local state machine.
-//!
-//! The three local attesters hold all stake. Nothing is taken on trust from the files: statements
-//! are recomputed, proofs are verified and signatures are checked by the state machine.
+//! `pogo finalize`: votes, disputes and answers, played to the end of the round.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use pogo_circuits::round::Shape;
 use pogo_protocol::attest::SignedAttestation;
 use pogo_protocol::codec::scalar_bytes;
-use pogo_protocol::settle::{self, Event, Refused, Rules, SettleError, Settlement, Task, Verify, candidate_id};
-use pogo_protocol::statement::Statement;
 use pogo_prover::error::hex;
-use pogo_verifier::description::Description;
-use pogo_verifier::verify_with;
+use serde_json::{Value, json};
 
-use super::attest::{ATTESTERS, development_key, evaluated};
-use super::{Done, Work};
+use super::attest::evaluated;
+use super::{Done, Work, challenge};
+use crate::dispute;
 use crate::failure::Failure;
 use crate::output::Table;
-use crate::verdict::Verdict;
-use crate::workspace::{Published, VERDICT, Workspace, description, list_folder, parse, part_file};
-
-const STAKE: settle::Amount = 100;
-const WINDOW: u64 = 100;
+use crate::settlement;
+use crate::verdict::{Answer, Disputed, End, Verdict};
+use crate::workspace::{Published, VERDICT, Workspace, list_folder, parse, part_file};
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Work) -> Result<Done, Failure> {
@@ -46,25 +37,75 @@ pub(crate) fn finalize(
     signed: &[SignedAttestation],
 ) -> Result<Verdict, Failure> {
     let _span = tracing::info_span!("finalize").entered();
-    let verdict = settle(published, evaluated(test_records), signed)?;
+    let disputes = dispute::read(&workspace.store)?;
+    let public = challenge::public(workspace, &published.commitment, published.beacon)?;
+    for opened in &disputes {
+        opened.dispute.check(&workspace.store, &public)?;
+    }
+    let verdict = settlement::play(published, evaluated(test_records), signed, &disputes)?;
     workspace.write_once(VERDICT, &verdict.encode())?;
     Ok(verdict)
 }
 
 /// The verdict; a failure unless the round was finalized.
 pub(crate) fn done(verdict: &Verdict) -> Done {
-    let failure = verdict.lapse.map(|_| Failure::Check(format!("the round is not finalized: {}", verdict.end())));
-    Done { table: table(verdict), failure }
+    let finalized = verdict.end == End::Finalized;
+    let failure = || Failure::Check(format!("the round is not finalized: {}", verdict.end.describe()));
+    Done { table: table(verdict), failure: (!finalized).then(failure) }
 }
 
 /// The verdict in rows.
 pub(crate) fn table(verdict: &Verdict) -> Table {
-    let Verdict { total, positive, negative, improved, .. } = verdict;
+    let Verdict { total, positive, negative, improved, disputes, .. } = verdict;
     let votes = format!("{positive} for, {negative} against, {improved} measured a fall, of {total}");
-    Table::new("verdict")
-        .row("verdict", "round", verdict.end())
+    let table = Table::new("verdict")
+        .row("verdict", "round", verdict.end.describe())
         .row("head", "head", hex(&scalar_bytes(&verdict.head)))
-        .row_as("votes", "stake", serde_json::json!([positive, negative, improved, total]), votes)
+        .row_as("votes", "stake", json!([positive, negative, improved, total]), votes);
+    let values: Vec<Value> = disputes.iter().map(value).collect();
+    let table = table.hidden("disputes", values.clone().into());
+    let table = disputes.iter().fold(table, |table, dispute| {
+        table.row_as("disputes", &format!("dispute {}", dispute.cell), values.clone(), line(dispute))
+    });
+    match &verdict.end {
+        End::Rejected { cell, reporter, rewarded, burned } => table.row_as(
+            "slash",
+            "slashed",
+            json!({ "cell": cell.to_string(), "reporter": hex(reporter), "rewarded": rewarded, "burned": burned }),
+            format!("the miner's bond for {cell}: {rewarded} to {}, {burned} burned", hex(reporter)),
+        ),
+        End::Finalized | End::Lapsed(_) => table,
+    }
+}
+
+/// Who has the bond of a dispute at the end.
+fn won_by(dispute: &Disputed) -> &'static str {
+    if dispute.answer == Answer::Proven { "miner" } else { "disputer" }
+}
+
+fn value(dispute: &Disputed) -> Value {
+    let answer = match dispute.answer {
+        Answer::None => "none",
+        Answer::Refused => "refused",
+        Answer::Proven => "proven",
+    };
+    json!({
+        "cell": dispute.cell.to_string(),
+        "disputer": hex(&dispute.disputer),
+        "bond": dispute.bond,
+        "answer": answer,
+        "won_by": won_by(dispute),
+    })
+}
+
+fn line(dispute: &Disputed) -> String {
+    let what = match dispute.answer {
+        Answer::None => "not answered",
+        Answer::Refused => "the answer is no proof of that cell",
+        Answer::Proven => "proven",
+    };
+    let (bond, disputer) = (dispute.bond, hex(&dispute.disputer));
+    format!("{what}; the bond of {bond} of {disputer} goes to the {}", won_by(dispute))
 }
 
 fn read_attestations(dir: &Path) -> Result<Vec<SignedAttestation>, Failure> {
@@ -74,85 +115,4 @@ fn read_attestations(dir: &Path) -> Result<Vec<SignedAttestation>, Failure> {
         return Err(Failure::Usage(format!("{}: {what}", dir.display())));
     }
     files.iter().map(|file| parse(file, SignedAttestation::decode)).collect()
-}
-
-struct Verifier(Description);
-
-impl Verify for Verifier {
-    fn verify(&self, statement: &Statement, proof: &[u8]) -> Result<(), Refused> {
-        verify_with(&self.0, &statement.encode(), proof).map_err(|_| Refused)
-    }
-}
-
-fn settle(published: &Published, evaluated: u32, signed: &[SignedAttestation]) -> Result<Verdict, Failure> {
-    let refused = |error: SettleError| Failure::Check(format!("settlement: {error}"));
-    let mut chain = open_task(published, evaluated)?;
-    for attester in 0..ATTESTERS {
-        chain.stake(1, development_key(attester)?.address(), STAKE).map_err(refused)?;
-    }
-    let Published { setup, commitment, beacon, proofs, .. } = published;
-    let id = candidate_id(&setup.context, &commitment.hash());
-    let rules = rules(published, evaluated);
-    let beacon_block = 2 + rules.seed_delay;
-    let drawn = settle::Beacon { block: beacon_block, value: beacon.value };
-    let proofs: Vec<&[u8]> = proofs.iter().map(Vec::as_slice).collect();
-    chain.commit(2, setup.context.miner, commitment.clone(), rules.bond).map_err(refused)?;
-    chain.draw_seed(beacon_block + 1, id, drawn).map_err(refused)?;
-    chain.prove(beacon_block + 2, id, &proofs).map_err(refused)?;
-    for signed in signed {
-        chain.attest(beacon_block + 3, id, signed).map_err(refused)?;
-    }
-    let end = beacon_block + 3 + WINDOW;
-    let lapse = match chain.settle(end, id, setup.context.miner).map_err(refused)? {
-        Event::Finalized(..) => None,
-        Event::Lapsed(_, lapse) => Some(lapse),
-        event => return Err(Failure::Check(format!("settlement: the round is not at its end: {event:?}"))),
-    };
-    let candidate = &chain.candidates()[&id];
-    let (tally, narrow) = (candidate.tally(), |amount: settle::Amount| amount as u64);
-    Ok(Verdict {
-        candidate: id,
-        commitment: commitment.hash(),
-        lapse,
-        head: chain.head(),
-        total: narrow(candidate.total),
-        positive: narrow(tally.positive),
-        negative: narrow(tally.negative),
-        improved: narrow(tally.improved),
-    })
-}
-
-fn open_task(published: &Published, evaluated: u32) -> Result<Settlement, Failure> {
-    let setup = &published.setup;
-    let description = description(setup.srs)?;
-    let task = Task {
-        spec: setup.spec.clone(),
-        tree_depth: Shape::MINIMAL.tree_depth,
-        chain_id: setup.context.chain_id,
-        contract: setup.context.contract,
-        task: setup.context.task,
-        circuit: description.id(),
-        srs: description.parts().srs_id,
-        head: published.commitment.parent_root,
-        rules: rules(published, evaluated),
-    };
-    Settlement::new(task, Arc::new(Verifier(description)))
-        .map_err(|error| Failure::Check(format!("settlement: {error}")))
-}
-
-fn rules(published: &Published, evaluated: u32) -> Rules {
-    Rules {
-        seed_delay: 4,
-        seed_window: WINDOW,
-        prove_window: WINDOW,
-        attest_window: WINDOW,
-        answer_window: WINDOW,
-        exit_delay: 10 * WINDOW,
-        bond: 1000,
-        fee: 10,
-        dispute_bond: 100,
-        reward: 0,
-        samples: published.setup.samples as usize,
-        evaluated,
-    }
 }

@@ -17,7 +17,8 @@ use pogo_prover::round::Round;
 use pogo_prover::train::state_root;
 use pogo_verifier::{Setup as SrsKind, container};
 
-use super::{Done, attest, commit, finalize};
+use super::{Done, attest, commit, dispute, finalize};
+use crate::dispute::Dispute;
 use crate::failure::Failure;
 use crate::output::{Table, bytes};
 use crate::setup::{self, Setup};
@@ -59,6 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Failure> {
             let signed = decode(file, SignedAttestation::decode(&content))?;
             head("attestation").then(attest::table(&[signed]))
         }
+        Some(Dispute::MAGIC) => head("dispute").then(dispute::inspected(&decode(file, Dispute::decode(&content))?)),
         Some(Verdict::MAGIC) => head("verdict").then(finalize::table(&decode(file, Verdict::decode(&content))?)),
         Some(b"pogo/sta") => head("checkpoint").then(checkpoint(file, &content)?),
         Some(b"pogo/srs") => head("prepared SRS").then(srs(file)?),

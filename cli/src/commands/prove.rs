@@ -80,7 +80,8 @@ fn prove_part(workspace: &Workspace, prover: &Prover, statement: &Statement) -> 
     Ok(workspace.store.write(&part_file("proofs", part), &proof)?)
 }
 
-fn make_prover(workspace: &Workspace, srs: Option<&Path>, console: Console) -> Result<Prover, Failure> {
+/// SRS and keys of the round, which must be those that the verifier embeds.
+pub(crate) fn make_prover(workspace: &Workspace, srs: Option<&Path>, console: Console) -> Result<Prover, Failure> {
     let spinner = console.spinner("preparing SRS and keys");
     let shape = Shape::MINIMAL;
     let srs = match (workspace.setup.srs, srs) {

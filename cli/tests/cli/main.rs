@@ -1,6 +1,7 @@
 //! The `pogo` binary from outside: what it prints, what it writes, and its exit codes.
 
 mod device;
+mod dispute;
 mod order;
 mod resume;
 mod round;

@@ -454,6 +454,26 @@ fn disputes_of_every_cell_at_once_leave_time_to_answer_each() {
 }
 
 #[test]
+fn colluder_who_disputes_true_cells_closes_nothing_and_one_honest_dispute_slashes() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    // All stake is for it, and a friend of the miner disputes cells that the miner can prove.
+    world.approve(id, &[0, 1, 2, 3]);
+    let truths = [Cell::Update { step: 0, leaf: 0 }, Cell::Quantize { leaf: 0 }];
+    for cell in truths {
+        world.settlement.dispute(world.now, id, RIVAL, cell, RULES.dispute_bond).unwrap();
+        world.answer(id, cell).unwrap();
+    }
+    world.now = world.candidate(id).deadline;
+    world.dispute(id, CELL).unwrap();
+    assert_eq!(world.settle_after_window(id), Event::Disputed(id));
+    world.now = world.candidate(id).disputes[&CELL].deadline + 1;
+    let event = world.settlement.settle(world.now, id, RIVAL).unwrap();
+    assert!(matches!(event, Event::Rejected(_, Reason::Unanswered(CELL), Slash { reporter: STRANGER, .. })));
+    assert_eq!(world.settlement.round(), 0);
+}
+
+#[test]
 fn two_signatures_about_one_candidate_burn_the_stake_and_the_vote() {
     let mut world = World::new();
     let id = world.proven(MINER, 1);

@@ -1,0 +1,123 @@
+//! Disputes in a work directory: `disputes/CELL.dispute`, and beside it the answer, `disputes/CELL.proof`.
+//!
+//! ```text
+//! "pogo/dsp" | version u16 | bond u64 | signed attestation blob, whose sign is negative
+//! ```
+//!
+//! The negative attestation names the cell. A settlement takes one dispute a cell, so the cell is the
+//! name of the file: `update-5-9`, `quantize-9`. Kinds of cells are known to [`Cell`] alone.
+
+use pogo_protocol::attest::{Address, Cell, Sign, SignedAttestation};
+use pogo_protocol::codec::{CodecError, Reader, Writer};
+use pogo_protocol::settle::answer_statement;
+use pogo_protocol::statement::{PublicRound, Statement};
+use pogo_prover::store::Store;
+
+use crate::failure::Failure;
+
+/// Folder of disputes and their answers.
+const FOLDER: &str = "disputes";
+
+/// A doubt about one cell, signed, with a bond.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dispute {
+    /// The doubted cell: that of the attestation's sign.
+    pub(crate) cell: Cell,
+    /// What the disputer puts at stake.
+    pub(crate) bond: u64,
+    /// The negative attestation.
+    pub(crate) signed: SignedAttestation,
+}
+
+/// A dispute of a work directory and the file that answers it.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    /// The dispute.
+    pub(crate) dispute: Dispute,
+    /// The answer, checked by nobody yet.
+    pub(crate) answer: Option<Vec<u8>>,
+}
+
+impl Dispute {
+    /// First bytes of the file.
+    pub(crate) const MAGIC: &[u8; 8] = b"pogo/dsp";
+
+    /// A dispute about the cell that a negative attestation names; none for a positive one.
+    pub(crate) fn new(signed: SignedAttestation, bond: u64) -> Option<Self> {
+        match signed.attestation.sign {
+            Sign::Negative(cell) => Some(Self { cell, bond, signed }),
+            Sign::Positive => None,
+        }
+    }
+
+    /// Who doubts.
+    pub(crate) fn disputer(&self) -> Address {
+        self.signed.attestation.attester
+    }
+
+    /// Canonical bytes.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        Writer::new(Self::MAGIC).u64(self.bond).blob(&self.signed.encode()).finish()
+    }
+
+    /// Reads what [`Dispute::encode`] wrote, and nothing else. Signature and candidate are not
+    /// checked: that needs the round.
+    ///
+    /// # Errors
+    /// [`CodecError`] naming the field.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let mut reader = Reader::new(bytes, Self::MAGIC, "dispute")?;
+        let bond = reader.u64("bond")?;
+        let signed = SignedAttestation::decode(reader.blob("attestation")?)?;
+        reader.finish()?;
+        Self::new(signed, bond).ok_or(CodecError::Value { field: "sign" })
+    }
+
+    /// Holds the dispute to the round: who signed it, about which candidate and beacon, and that
+    /// the cell is there.
+    ///
+    /// # Errors
+    /// [`Failure::Check`] naming the file.
+    pub(crate) fn check(&self, store: &Store, round: &PublicRound<'_>) -> Result<Statement, Failure> {
+        let file = file(self.cell);
+        let wrong = |what: String| Failure::in_file(&store.path(&file), what);
+        let attestation = &self.signed.attestation;
+        let about = (attestation.candidate, attestation.beacon) == (round.commitment.hash(), round.beacon);
+        if !about {
+            return Err(wrong("is about another candidate or beacon".to_owned()));
+        }
+        self.signed.verify(&round.context).map_err(|error| wrong(error.to_string()))?;
+        answer_statement(round, self.cell).ok_or_else(|| wrong(format!("the round has no cell {}", self.cell)))
+    }
+}
+
+/// File of the dispute about a cell.
+pub(crate) fn file(cell: Cell) -> String {
+    format!("{FOLDER}/{}.dispute", stem(cell))
+}
+
+/// File of the answer to it.
+pub(crate) fn answer_file(cell: Cell) -> String {
+    format!("{FOLDER}/{}.proof", stem(cell))
+}
+
+/// All disputes of a work directory, by name.
+///
+/// # Errors
+/// A file that cannot be read, is malformed, or stands under the name of another cell.
+pub(crate) fn read(store: &Store) -> Result<Vec<Opened>, Failure> {
+    let names = store.list(FOLDER)?.into_iter().filter(|name| name.ends_with(".dispute"));
+    let read = |name: String| {
+        let dispute = store.parse(&name, Dispute::decode)?;
+        if name != file(dispute.cell) {
+            return Err(store.content(&name, format!("is about the cell {}", dispute.cell)).into());
+        }
+        let answer = store.find(&answer_file(dispute.cell))?;
+        Ok(Opened { dispute, answer })
+    };
+    names.map(read).collect()
+}
+
+fn stem(cell: Cell) -> String {
+    cell.to_string().replace(':', "-")
+}

@@ -1,0 +1,167 @@
+//! The settlement of a round, played block by block on a local state machine.
+//!
+//! The local attesters hold all stake. Nothing is taken on trust from the files: statements are
+//! recomputed, proofs are verified and signatures are checked by the state machine.
+
+use std::sync::Arc;
+
+use pogo_circuits::round::Shape;
+use pogo_protocol::attest::SignedAttestation;
+use pogo_protocol::settle::{
+    self, CandidateId, Event, Reason, Refused, Rules, SettleError, Settlement, Task, Verify, candidate_id,
+};
+use pogo_protocol::statement::Statement;
+use pogo_verifier::description::Description;
+use pogo_verifier::verify_with;
+
+use crate::commands::attest::{ATTESTERS, development_key};
+use crate::dispute::Opened;
+use crate::failure::Failure;
+use crate::verdict::{Answer, Disputed, End, Verdict};
+use crate::workspace::{Published, description};
+
+/// Stake of each local attester.
+const STAKE: settle::Amount = 100;
+/// Blocks of every window.
+const WINDOW: u64 = 100;
+/// Bond of a dispute.
+pub(crate) const DISPUTE_BOND: u64 = 100;
+
+struct Verifier(Description);
+
+impl Verify for Verifier {
+    fn verify(&self, statement: &Statement, proof: &[u8]) -> Result<(), Refused> {
+        verify_with(&self.0, &statement.encode(), proof).map_err(|_| Refused)
+    }
+}
+
+/// Plays commit, beacon, proofs, votes, disputes and answers, and settles until the candidate is at
+/// its end.
+///
+/// # Errors
+/// [`Failure::Check`] when the state machine refuses a file, or asks for a second ballot.
+pub(crate) fn play(
+    published: &Published,
+    evaluated: u32,
+    signed: &[SignedAttestation],
+    disputes: &[Opened],
+) -> Result<Verdict, Failure> {
+    let Published { setup, commitment, beacon, proofs, .. } = published;
+    let rules = rules(published, evaluated);
+    let mut chain = open_task(published, rules)?;
+    for attester in 0..ATTESTERS {
+        chain.stake(1, development_key(attester)?.address(), STAKE).map_err(refused)?;
+    }
+    let id = candidate_id(&setup.context, &commitment.hash());
+    let beacon_block = 2 + rules.seed_delay;
+    let drawn = settle::Beacon { block: beacon_block, value: beacon.value };
+    let proofs: Vec<&[u8]> = proofs.iter().map(Vec::as_slice).collect();
+    chain.commit(2, setup.context.miner, commitment.clone(), rules.bond).map_err(refused)?;
+    chain.draw_seed(beacon_block + 1, id, drawn).map_err(refused)?;
+    chain.prove(beacon_block + 2, id, &proofs).map_err(refused)?;
+    let votes = beacon_block + 3;
+    for signed in signed {
+        chain.attest(votes, id, signed).map_err(refused)?;
+    }
+    for Opened { dispute, .. } in disputes {
+        chain.dispute(votes, id, dispute.disputer(), dispute.cell, dispute.bond.into()).map_err(refused)?;
+    }
+    let answer = |opened| answer(&mut chain, votes + 1, id, opened);
+    let disputed = disputes.iter().map(answer).collect::<Result<_, _>>()?;
+    let end = settle(&mut chain, votes + WINDOW, id, published)?;
+    let candidate = &chain.candidates()[&id];
+    let tally = candidate.tally();
+    Ok(Verdict {
+        candidate: id,
+        commitment: commitment.hash(),
+        end,
+        head: chain.head(),
+        total: narrow(candidate.total),
+        positive: narrow(tally.positive),
+        negative: narrow(tally.negative),
+        improved: narrow(tally.improved),
+        disputes: disputed,
+    })
+}
+
+/// Hands in the answer to a dispute, where there is one. A refused answer changes nothing.
+fn answer(chain: &mut Settlement, now: u64, id: CandidateId, opened: &Opened) -> Result<Disputed, Failure> {
+    let Opened { dispute, answer } = opened;
+    let answer = match answer.as_ref().map(|proof| chain.answer(now, id, dispute.cell, proof)) {
+        None => Answer::None,
+        Some(Ok(_)) => Answer::Proven,
+        Some(Err(SettleError::Proof { .. })) => Answer::Refused,
+        Some(Err(error)) => return Err(refused(error)),
+    };
+    Ok(Disputed { cell: dispute.cell, disputer: dispute.disputer(), bond: dispute.bond, answer })
+}
+
+/// Settles after the window of votes, and after the first deadline of an open dispute.
+fn settle(chain: &mut Settlement, mut now: u64, id: CandidateId, published: &Published) -> Result<End, Failure> {
+    loop {
+        return match chain.settle(now, id, published.setup.context.miner).map_err(refused)? {
+            Event::Disputed(_) => {
+                let open = chain.candidates()[&id].open_disputes();
+                now = open.map(|(_, dispute)| dispute.deadline).min().map_or(now, |deadline| deadline + 1);
+                continue;
+            }
+            Event::Finalized(..) => Ok(End::Finalized),
+            Event::Lapsed(_, lapse) => Ok(End::Lapsed(lapse)),
+            Event::Rejected(_, Reason::Unanswered(cell), slash) => Ok(End::Rejected {
+                cell,
+                reporter: slash.reporter,
+                rewarded: narrow(slash.rewarded),
+                burned: narrow(slash.burned),
+            }),
+            Event::Resampled(..) => Err(Failure::Check(
+                "settlement: a third of the stake is against the candidate: four times the samples are to be \
+                 proven from a later beacon, and this command plays one ballot"
+                    .to_owned(),
+            )),
+            event => Err(Failure::Check(format!("settlement: the round is not at its end: {event:?}"))),
+        };
+    }
+}
+
+fn refused(error: SettleError) -> Failure {
+    Failure::Check(format!("settlement: {error}"))
+}
+
+/// Amounts here are sums of a few small ones.
+fn narrow(amount: settle::Amount) -> u64 {
+    u64::try_from(amount).unwrap_or(u64::MAX)
+}
+
+fn open_task(published: &Published, rules: Rules) -> Result<Settlement, Failure> {
+    let setup = &published.setup;
+    let description = description(setup.srs)?;
+    let task = Task {
+        spec: setup.spec.clone(),
+        tree_depth: Shape::MINIMAL.tree_depth,
+        chain_id: setup.context.chain_id,
+        contract: setup.context.contract,
+        task: setup.context.task,
+        circuit: description.id(),
+        srs: description.parts().srs_id,
+        head: published.commitment.parent_root,
+        rules,
+    };
+    Settlement::new(task, Arc::new(Verifier(description))).map_err(refused)
+}
+
+fn rules(published: &Published, evaluated: u32) -> Rules {
+    Rules {
+        seed_delay: 4,
+        seed_window: WINDOW,
+        prove_window: WINDOW,
+        attest_window: WINDOW,
+        answer_window: WINDOW,
+        exit_delay: 10 * WINDOW,
+        bond: 1000,
+        fee: 10,
+        dispute_bond: DISPUTE_BOND.into(),
+        reward: 0,
+        samples: published.setup.samples as usize,
+        evaluated,
+    }
+}

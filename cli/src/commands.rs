@@ -16,6 +16,7 @@ pub(crate) mod attest;
 
 pub(crate) mod finalize;
 
+pub(crate) mod attack;
 pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod devices;

@@ -24,8 +24,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use commands::{
-    Done, Work, WorkOnDevice, attest, audit, challenge, commit, completions, devices, dispute as disputes, finalize, inspect,
-    open, prove, publish, replay, run, srs, trace, train, verify,
+    Done, Work, WorkOnDevice, attack, attest, audit, challenge, commit, completions, devices, dispute as disputes, finalize,
+    inspect, open, prove, publish, replay, run, srs, trace, train, verify,
 };
 use failure::Failure;
 use output::{Console, Table};
@@ -74,6 +74,8 @@ enum Command {
     /// Doubt a cell with a bond, or answer such a doubt with a proof.
     #[command(subcommand)]
     Dispute(disputes::Command),
+    /// Run the attacks of the book on a small round, and see what stops each.
+    Attack(attack::Arguments),
     /// Recompute steps exactly; names every step and leaf that differs.
     Replay(replay::Arguments),
     /// Publish the tensors of chosen steps, which an audit needs.
@@ -147,6 +149,7 @@ fn dispatch(command: &Command, console: Console) -> Result<Done, Failure> {
         Command::Attest(arguments) => attest::run(arguments, console),
         Command::Finalize(arguments) => finalize::run(arguments),
         Command::Dispute(command) => disputes::run(command, console),
+        Command::Attack(arguments) => attack::run(arguments, console),
         Command::Replay(arguments) => replay::run(arguments, console),
         Command::Trace(arguments) => trace::run(arguments, console),
         Command::Audit(arguments) => audit::run(arguments, console),

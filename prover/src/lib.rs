@@ -1,8 +1,9 @@
 //! Everything a pogo miner does, one file a verb: [`train`], [`commit`], [`challenge`](pogo_protocol::challenge),
-//! [`open`], [`prove`], and for attesters [`replay`] and [`audit`].
+//! [`open`], [`prove`], and for attesters [`replay`] and [`audit`]. [`attack`] is what must not work.
 //!
 //! Start at `examples/pipeline.rs`, which goes the whole path.
 
+pub mod attack;
 pub mod audit;
 pub mod checkpoint;
 pub mod commit;

@@ -26,10 +26,29 @@ pub fn open(
     commitment: &Commitment,
     parts: &[Part],
 ) -> Result<Vec<Openings>, Error> {
-    let records = records_tree(job.round.shape.steps_depth, &trace.records);
     let steps = steps(store, job, trace, parts)?;
+    let openings = assemble(job, trace, commitment, parts, &steps)?;
+    let roots = roots(&job.round.layout, commitment);
+    for (part, openings) in openings.iter().enumerate() {
+        openings.check(&roots).map_err(|violation| Error::Opening { part, violation })?;
+    }
+    Ok(openings)
+}
+
+/// Openings of every part from the steps that it samples, not checked.
+///
+/// # Errors
+/// [`Error::Leaf`].
+pub(crate) fn assemble(
+    job: &Job<'_>,
+    trace: &Trace,
+    commitment: &Commitment,
+    parts: &[Part],
+    steps: &BTreeMap<u32, Step>,
+) -> Result<Vec<Openings>, Error> {
+    let records = records_tree(job.round.shape.steps_depth, &trace.records);
     let quantized = trace.state.quantize();
-    let final_state = Model { state: trace.state.clone(), tree: state_tree(&job.round.layout, &trace.state)? };
+    let final_state = Model::new(&job.round.layout, trace.state.clone())?;
     let quantized_tree = quantized_tree(&job.round.layout, &quantized)?;
     let quantize = |&leaf: &usize| -> Result<QuantizeOpening, Error> {
         let place = job.round.layout.place(leaf);
@@ -44,22 +63,19 @@ pub fn open(
             path_quantized: quantized_tree.path(place.position),
         })
     };
-    let roots = roots(&job.round.layout, commitment);
-    let open_part = |(part, samples): (usize, &Part)| -> Result<Openings, Error> {
+    let open_part = |samples: &Part| -> Result<Openings, Error> {
         let updates = samples
             .updates
             .iter()
             .map(|sample| steps[&sample.step].open(job, &trace.records, &records, sample.step, sample.leaf));
-        let openings = Openings {
+        Ok(Openings {
             first: record(&trace.records, &records, 0),
             last: record(&trace.records, &records, commitment.steps),
             updates: updates.collect::<Result<_, _>>()?,
             quantizes: samples.quantizes.iter().map(quantize).collect::<Result<_, _>>()?,
-        };
-        openings.check(&roots).map_err(|violation| Error::Opening { part, violation })?;
-        Ok(openings)
+        })
     };
-    parts.iter().enumerate().map(open_part).collect()
+    parts.iter().map(open_part).collect()
 }
 
 /// Roots of a commitment as openings are checked against them.
@@ -79,8 +95,14 @@ struct Model {
     tree: Tree,
 }
 
+impl Model {
+    fn new(layout: &Layout, state: State) -> Result<Self, Error> {
+        Ok(Self { tree: state_tree(layout, &state)?, state })
+    }
+}
+
 /// One step with its state before and after.
-struct Step {
+pub(crate) struct Step {
     before: Model,
     after: Model,
     codes: Vec<Vec<i8>>,
@@ -98,15 +120,18 @@ fn steps(store: &Store, job: &Job<'_>, trace: &Trace, parts: &[Part]) -> Result<
         let before = stepper.seek(store, &trace.records, sample.step)?;
         let result = stepper.run(sample.step..sample.step + 1)?.remove(0);
         let after = stepper.state()?;
-        let model = |state: State| Ok::<_, Error>(Model { tree: state_tree(&job.round.layout, &state)?, state });
-        let update_tree = update_tree(&job.round.layout, &result.codes)?;
-        let step = Step { before: model(before)?, after: model(after)?, codes: result.codes, update_tree };
-        steps.insert(sample.step, step);
+        steps.insert(sample.step, Step::new(&job.round.layout, before, after, result.codes)?);
     }
     Ok(steps)
 }
 
 impl Step {
+    /// Hashes a step.
+    pub(crate) fn new(layout: &Layout, before: State, after: State, codes: Vec<Vec<i8>>) -> Result<Self, Error> {
+        let (before, after) = (Model::new(layout, before)?, Model::new(layout, after)?);
+        Ok(Self { before, after, update_tree: update_tree(layout, &codes)?, codes })
+    }
+
     fn open(
         &self,
         job: &Job<'_>,

@@ -364,13 +364,15 @@ fn checkpoints(store: &Store) -> Result<Vec<(u32, String)>, Error> {
     Ok(names.filter_map(|name| Some((step(&name)?, name))).collect())
 }
 
-fn checkpoint_name(t: u32) -> String {
+/// Name of the checkpoint before step `t`.
+pub(crate) fn checkpoint_name(t: u32) -> String {
     format!("checkpoints/{t:010}.state")
 }
 
 const SEAL: usize = 32;
 
-fn sealed(state: &State) -> Vec<u8> {
+/// A checkpoint file: the state and its checksum.
+pub(crate) fn sealed(state: &State) -> Vec<u8> {
     let mut bytes = encode_state(state);
     bytes.extend(pogo_protocol::stream::keccak(&[&bytes]));
     bytes

@@ -1,236 +1,154 @@
-//! Attacks on a round, each by the id of the book's security chapter: what the attacker does, and
-//! what stops it.
+//! Every attack of the book comes as far as its row says, and no farther; rates are those of the
+//! formula. The attacks themselves are in `pogo_prover::attack`.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
-use ark_bn254::Fr;
-use pogo_circuits::round::Shape;
-use pogo_protocol::challenge::{self, UpdateSample};
-use pogo_protocol::codec::{scalar, scalar_bytes};
-use pogo_protocol::commitment::Commitment;
 use pogo_protocol::fixed::LEAF;
-use pogo_protocol::leaf::{self, tag};
-use pogo_protocol::merkle::{Tree, hash_pairs, node, root_of};
-use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
-use pogo_protocol::opening::{Openings, Violation};
-use pogo_protocol::record::StepRecord;
-use pogo_protocol::statement::{Context, Part, Statement};
-use pogo_prover::checkpoint::{decode_state, encode_codes};
-use pogo_prover::device::Device;
-use pogo_prover::error::Error;
+use pogo_protocol::model::State;
+use pogo_prover::attack::files::{MAGICS, read_by_all};
+use pogo_prover::attack::ground::STEPS;
+use pogo_prover::attack::mine::Mined;
+use pogo_prover::attack::{ATTACKS, Fate, Ground, Rate, find};
 use pogo_prover::replay::{Difference, replay};
-use pogo_prover::round::Round;
-use pogo_prover::store::{Log, Store};
-use pogo_prover::train::{Job, Stepper, Trace, initial_record, train};
-use pogo_prover::{commit, data, open};
 use proptest::prelude::*;
 
-const STEPS: u32 = 12;
+static GROUND: LazyLock<Ground> = LazyLock::new(|| {
+    let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("attacks-{}", std::process::id()));
+    Ground::new(&scratch).expect("the round fits the preset")
+});
 
-/// A folder that goes away with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("pogo-attack-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        Self(path)
+/// Runs an attack and holds what is seen of it to what its row declares.
+fn comes_as_far_as_declared(id: &str) -> (String, Option<Rate>) {
+    let attack = find(id).expect("the attack is in the registry");
+    let seen = attack.run(&GROUND).unwrap_or_else(|error| panic!("{id} did not run: {error}"));
+    assert_eq!(seen.fate, attack.fate, "{id}: {}", seen.why);
+    if let Some(rate) = seen.rate {
+        assert!(rate.is_plausible(), "{id}: {} of {} trials, {} expected", rate.caught, rate.trials, rate.expected);
     }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn round(digits: &data::Split) -> Round {
-    let root = commit::data_root(&digits.train);
-    let spec = Spec {
-        name: "attack".into(),
-        layers: vec![64, 16, 10],
-        batch: 32,
-        steps: STEPS,
-        checkpoint_every: 1,
-        learning_rate: 3 << 12,
-        schedule: Schedule::Linear,
-        warmup: 0,
-        seed: 7,
-        trace: TraceMode::Challenged,
-        data_root: scalar_bytes(&root),
-    };
-    let context = Context { chain_id: 31_337, contract: [9; 20], task: [8; 32], round: 0, miner: [7; 20] };
-    Round::new(spec, context, Shape::MINIMAL).expect("the model fits")
-}
-
-/// A miner that may do `edit` to the state after each step, and commits to all of it.
-fn mine(store: &Store, job: &Job<'_>, mut edit: impl FnMut(u32, &mut State)) -> (Trace, Commitment) {
-    let mut state = State::initial(&job.round.spec);
-    let mut records = vec![initial_record(&job.round.layout, &state).unwrap()];
-    let mut stepper = Stepper::new(job, records[0].state_root).unwrap();
-    let mut updates = Log::open(&store.path("updates.log"), None).unwrap();
-    for t in 0..job.round.spec.steps {
-        stepper.load(&state).unwrap();
-        let (mut record, result) = stepper.record(t..t + 1).unwrap().remove(0);
-        state = stepper.state().unwrap();
-        edit(t, &mut state);
-        let tree = commit::state_tree(&job.round.layout, &state).unwrap();
-        record.state_root = job.round.layout.root(tag::STATE_ROOT, tree.root());
-        updates.append(&encode_codes(&result.codes)).unwrap();
-        records.push(record);
-    }
-    let commitment = commit::commit(job.round, &records, &state, &Device::Cpu).unwrap();
-    (Trace { records, state }, commitment)
-}
-
-fn all_steps(store: &Store, job: &Job<'_>, trace: &Trace, commitment: &Commitment) -> Vec<Difference> {
-    replay(store, job, &trace.records, commitment, 0..STEPS, |_| {}).unwrap()
-}
-
-/// Openings of one sample by a miner that keeps every state it committed to.
-fn open_sample(
-    job: &Job<'_>,
-    states: &[State],
-    codes: &[Vec<Vec<i8>>],
-    trace: &Trace,
-    sample: UpdateSample,
-) -> pogo_protocol::opening::UpdateOpening {
-    let layout = &job.round.layout;
-    let place = layout.place(sample.leaf);
-    let t = sample.step as usize;
-    let records = commit::records_tree(job.round.shape.steps_depth, &trace.records);
-    let record = |index: usize| pogo_protocol::opening::RecordOpening {
-        update_root: trace.records[index].update_root,
-        rest: trace.records[index].rest(),
-        path: records.path(index),
-    };
-    let of = |tensors: &[Vec<i32>]| *commit::leaf_of(&tensors[place.tensor], place.index_in_tensor);
-    let path = |tree: Tree| tree.path(place.position);
-    pogo_protocol::opening::UpdateOpening {
-        slot: pogo_protocol::opening::Slot { position: place.position, padding: LEAF - place.valid },
-        step: sample.step,
-        learning_rate: job.round.spec.learning_rate(sample.step),
-        weights_before: of(&states[t].weights),
-        momenta_hash_before: commit::momenta_hash(layout, &states[t], sample.leaf).unwrap(),
-        path_before: path(commit::state_tree(layout, &states[t]).unwrap()),
-        record_before: record(t),
-        weights_after: of(&states[t + 1].weights),
-        momenta_after: of(&states[t + 1].momenta),
-        scale_after: states[t + 1].scales[place.tensor][place.index_in_tensor],
-        path_after: path(commit::state_tree(layout, &states[t + 1]).unwrap()),
-        codes: *commit::leaf_of(&codes[t][place.tensor], place.index_in_tensor),
-        path_update: path(commit::update_tree(layout, &codes[t]).unwrap()),
-        record_after: record(t + 1),
-    }
+    (seen.why, seen.rate)
 }
 
 #[test]
-fn d1_states_interpolated_to_a_stolen_model_break_the_update_relation_in_every_leaf() {
-    let digits = data::digits();
-    let round = round(&digits);
-    let job = Job { round: &round, data: &digits.train, device: &Device::Cpu };
-    let folder = Folder::new("d1");
-    let store = Store::open(&folder.0).unwrap();
-    let stolen = State::initial(&Spec { seed: 99, ..round.spec.clone() });
-    let start = State::initial(&round.spec);
-    let mut states = vec![start.clone()];
-    let mut stepper = Stepper::new(&job, initial_record(&round.layout, &start).unwrap().state_root).unwrap();
-    let codes: Vec<_> = stepper.run(0..STEPS).unwrap().into_iter().map(|result| result.codes).collect();
-    let (trace, commitment) = mine(&store, &job, |t, state| {
-        for (tensor, (from, to)) in state.weights.iter_mut().zip(start.weights.iter().zip(&stolen.weights)) {
-            for (w, (from, to)) in tensor.iter_mut().zip(from.iter().zip(to)) {
-                *w = from + ((i64::from(to - from) * i64::from(t + 1)) / i64::from(STEPS)) as i32;
-            }
-        }
-        states.push(state.clone());
-    });
-    let roots = open::roots(&round.layout, &commitment);
-    for leaf in 0..round.layout.leaf_count() {
-        let opening = open_sample(&job, &states, &codes, &trace, UpdateSample { step: 3, leaf });
-        // Codes of the honest run are not those of this one, or they do not move the weights there.
-        assert!(opening.check(&roots).is_err(), "leaf {leaf}");
+fn d1_states_interpolated_to_a_stolen_model_break_the_relation_in_nearly_every_cell() {
+    let (_, rate) = comes_as_far_as_declared("D1");
+    assert!(rate.expect("cells are drawn").expected > 0.999);
+}
+
+#[test]
+fn d2_a_quarter_of_the_steps_left_out_is_drawn_nine_times_in_ten() {
+    let (_, rate) = comes_as_far_as_declared("D2");
+    assert!(rate.expect("cells are drawn").expected > 0.8);
+}
+
+#[test]
+fn d3_batches_picked_by_the_miner_pass_the_proof_and_not_replay() {
+    let (why, rate) = comes_as_far_as_declared("D3");
+    assert!(why.contains("replay: ") && rate.is_none(), "{why}");
+}
+
+#[test]
+fn d4_chosen_first_weights_are_not_the_head() {
+    assert!(comes_as_far_as_declared("D4").0.contains("parent root"));
+}
+
+#[test]
+fn d5_spliced_chains_break_in_every_cell_of_the_splice() {
+    assert!(comes_as_far_as_declared("D5").0.starts_with("26 of 338 cells bad"));
+}
+
+#[test]
+fn d6_states_made_up_later_are_not_in_the_committed_roots() {
+    // Records 5 and 6 are made up: the cells of the steps 4, 5 and 6 open one of them or both.
+    assert!(comes_as_far_as_declared("D6").0.starts_with("78 of 338 cells bad; update:4:0: "));
+}
+
+#[test]
+fn d7_a_model_copied_without_a_gradient_is_proven_and_finalized_and_only_replay_shows_it() {
+    assert!(comes_as_far_as_declared("D7").0.starts_with("proven and finalized; replay: "));
+}
+
+#[test]
+fn d8_one_edited_leaf_escapes_the_draw_and_not_the_dispute() {
+    let (why, rate) = comes_as_far_as_declared("D8");
+    assert!(why.contains("1 of 338 cells bad; update:6:11: weight 0 after the step"), "{why}");
+    assert!(rate.expect("cells are drawn").measured() < 0.05);
+}
+
+#[test]
+fn d9_the_smallest_edit_is_a_violation() {
+    assert!(comes_as_far_as_declared("D9").0.starts_with("26 of 338 cells bad"));
+}
+
+#[test]
+fn d10_a_commitment_has_no_free_byte() {
+    comes_as_far_as_declared("D10");
+}
+
+#[test]
+fn d11_no_false_attestation_counts() {
+    comes_as_far_as_declared("D11");
+}
+
+#[test]
+fn d12_a_withheld_cell_costs_the_bond_whatever_the_votes() {
+    assert!(comes_as_far_as_declared("D12").0.contains("update:3:5 is not answered: 500 to the disputer, 500 burned"));
+}
+
+#[test]
+fn d13_records_prepared_for_are_drawn_no_more_often_than_others() {
+    comes_as_far_as_declared("D13");
+}
+
+#[test]
+fn d14_zero_updates_obey_every_relation_and_lower_no_loss() {
+    comes_as_far_as_declared("D14");
+}
+
+#[test]
+fn d15_nothing_overflows_at_any_edge() {
+    comes_as_far_as_declared("D15");
+}
+
+#[test]
+fn d16_no_node_passes_for_a_leaf_no_leaf_is_doubled_and_no_index_has_an_alias() {
+    comes_as_far_as_declared("D16");
+}
+
+#[test]
+fn d17_another_batch_with_the_same_codes_passes_the_proof_and_not_replay() {
+    let (why, _) = comes_as_far_as_declared("D17");
+    assert_eq!(why, "replay: record 8: batch digest is not the recomputed one");
+}
+
+#[test]
+fn d18_hostile_files_are_errors() {
+    comes_as_far_as_declared("D18");
+}
+
+#[test]
+fn the_book_has_the_row_of_every_attack() {
+    let book = include_str!("../../book/src/security.md");
+    for attack in &ATTACKS {
+        let passes = if attack.fate == Fate::Stopped { "no" } else { "the proof" };
+        let row = format!("| {} | {} | {} | {passes} |", attack.id, attack.name, attack.stopped_by);
+        assert!(book.contains(&row), "the book has no row {row}");
     }
-    assert!(!all_steps(&store, &job, &trace, &commitment).is_empty());
-    // The learning rate is no way out: it is the spec's, at least 1 and never the miner's.
-    assert!((0..STEPS).all(|t| round.spec.learning_rate(t) >= 1));
-    let idle = Spec { learning_rate: 0, ..round.spec.clone() };
-    assert!(idle.validate().is_err());
+    assert!(ATTACKS.iter().all(|attack| attack.fate != Fate::Unseen));
 }
 
 #[test]
-fn d6_states_made_after_the_challenge_are_not_in_the_committed_roots() {
-    let digits = data::digits();
-    let round = round(&digits);
-    let job = Job { round: &round, data: &digits.train, device: &Device::Cpu };
-    let folder = Folder::new("d6");
-    let store = Store::open(&folder.0).unwrap();
-    let trace = train(&store, &job, |_| {}).unwrap();
-    // The miner committed to records whose states it never had, and now that it knows the samples
-    // it has honest ones for them.
-    let mut made_up = trace.clone();
-    made_up.records[5].state_root += Fr::from(1u64);
-    made_up.records[6].update_root += Fr::from(1u64);
-    let commitment = commit::commit(&round, &made_up.records, &made_up.state, &Device::Cpu).unwrap();
-    for step in [4, 5] {
-        let updates = vec![UpdateSample { step, leaf: 2 }; 8];
-        let parts = [Part { updates, quantizes: (0..8).collect() }];
-        let error = open::open(&store, &job, &made_up, &commitment, &parts).unwrap_err();
-        let outside = matches!(error, Error::Diverged { .. })
-            || matches!(error, Error::Opening { violation: Violation::Path { root: "steps", .. }, .. });
-        assert!(outside, "{error}");
-    }
+fn an_honest_round_has_no_bad_cell_and_replays_exactly() {
+    let honest = Mined::honest(GROUND.job()).unwrap();
+    assert_eq!(honest.bad_cells().unwrap(), []);
+    assert_eq!(honest.replay(&GROUND.store("honest").unwrap()).unwrap(), []);
 }
 
 #[test]
-fn d8_one_edited_leaf_escapes_sampling_and_not_replay() {
-    let digits = data::digits();
-    let round = round(&digits);
-    let job = Job { round: &round, data: &digits.train, device: &Device::Cpu };
-    let folder = Folder::new("d8");
-    let store = Store::open(&folder.0).unwrap();
-    let (bad_step, bad_leaf) = (6, 11);
-    let place = round.layout.place(bad_leaf);
-    let (trace, commitment) = mine(&store, &job, |t, state| {
-        if t == bad_step {
-            state.weights[place.tensor][place.index_in_tensor * LEAF] += 1;
-        }
-    });
-
-    // Sampling: the rate at which the one bad cell is drawn is the formula's, and small.
-    let cells = u64::from(STEPS) * round.layout.leaf_count() as u64;
-    let (rounds, samples) = (4000u32, 8);
-    let hits = (0..rounds)
-        .filter(|beacon| {
-            let mut bytes = [0; 32];
-            bytes[..4].copy_from_slice(&beacon.to_be_bytes());
-            let drawn = challenge::draw(bytes, commitment.hash(), STEPS, round.layout.leaf_count(), samples);
-            drawn.updates.contains(&UpdateSample { step: bad_step, leaf: bad_leaf })
-        })
-        .count();
-    // Without replacement: S / N. Six standard deviations of the binomial count.
-    let expected = f64::from(rounds) * samples as f64 / cells as f64;
-    let deviation = (hits as f64 - expected).abs();
-    assert!(deviation < 6.0 * expected.sqrt(), "{hits} hits, {expected} expected");
-    assert!(hits < rounds as usize / 10, "sampling hardly sees one bad cell");
-
-    // Replay names the record; the edit leaves all later records consistent with each other.
-    let differences = all_steps(&store, &job, &trace, &commitment);
-    let first = differences.first().expect("replay finds it");
-    let expected = Difference::Record { record: bad_step + 1, field: "state root" };
-    assert_eq!(*first, expected);
-}
-
-#[test]
-fn d8_an_edited_code_is_named_by_step_and_leaf() {
-    let digits = data::digits();
-    let round = round(&digits);
-    let job = Job { round: &round, data: &digits.train, device: &Device::Cpu };
-    let folder = Folder::new("d8-code");
-    let store = Store::open(&folder.0).unwrap();
-    let trace = train(&store, &job, |_| {}).unwrap();
-    let commitment = commit::commit(&round, &trace.records, &trace.state, &Device::Cpu).unwrap();
-    assert_eq!(all_steps(&store, &job, &trace, &commitment), []);
-
+fn an_edited_code_in_the_published_log_is_named_by_step_and_leaf() {
+    let (job, store) = (GROUND.job(), GROUND.store("code").unwrap());
+    let honest = Mined::honest(job).unwrap();
+    honest.write(&store).unwrap();
     let path = store.path("updates.log");
     let mut bytes = std::fs::read(&path).unwrap();
     let entry = bytes.len() / STEPS as usize;
@@ -238,128 +156,35 @@ fn d8_an_edited_code_is_named_by_step_and_leaf() {
     let byte = step * entry + 4 + leaf * LEAF / 2 + index / 2;
     bytes[byte] = (bytes[byte] & 15) | (((bytes[byte] >> 4) + 1) % 15) << 4;
     std::fs::write(&path, bytes).unwrap();
-    let differences = all_steps(&store, &job, &trace, &commitment);
-    let found = |difference: &Difference| matches!(difference, Difference::Code { step: 9, leaf: 20, index: 33, .. });
+    let differences = replay(&store, &job, &honest.trace.records, &honest.commitment, 0..STEPS, |_| {}).unwrap();
     assert_eq!(differences.len(), 1);
-    assert!(found(&differences[0]), "{}", differences[0]);
+    let found = matches!(differences[0], Difference::Code { step: 9, leaf: 20, index: 33, .. });
+    assert!(found, "{}", differences[0]);
 }
 
 #[test]
 fn replay_names_a_commitment_of_another_4_bit_model() {
-    let digits = data::digits();
-    let round = round(&digits);
-    let job = Job { round: &round, data: &digits.train, device: &Device::Cpu };
-    let folder = Folder::new("quantized");
-    let store = Store::open(&folder.0).unwrap();
-    let trace = train(&store, &job, |_| {}).unwrap();
-    let mut commitment = commit::commit(&round, &trace.records, &trace.state, &Device::Cpu).unwrap();
-    commitment.quantized_exponents[1] += 1;
+    let mut lying = Mined::honest(GROUND.job()).unwrap();
+    lying.commitment.quantized_exponents[1] += 1;
     let expected = Difference::Commitment { field: "quantized exponents" };
-    assert_eq!(all_steps(&store, &job, &trace, &commitment), [expected]);
+    assert_eq!(lying.replay(&GROUND.store("quantized").unwrap()).unwrap(), [expected]);
 }
 
 #[test]
-fn d10_a_commitment_has_no_free_byte() {
-    let digits = data::digits();
-    let round = round(&digits);
-    let job = Job { round: &round, data: &digits.train, device: &Device::Cpu };
-    let mut encodings = Vec::new();
-    for name in ["d10-a", "d10-b"] {
-        let folder = Folder::new(name);
-        let store = Store::open(&folder.0).unwrap();
-        let trace = train(&store, &job, |_| {}).unwrap();
-        encodings.push(commit::commit(&round, &trace.records, &trace.state, &Device::Cpu).unwrap().encode());
-    }
-    // No time stamp, no salt: the same work gives the same bytes.
-    assert_eq!(encodings[0], encodings[1]);
-    let bytes = &encodings[0];
-    let commitment = Commitment::decode(bytes).unwrap();
-    // One encoding only, and every byte of it is bound by the hash.
-    for (i, bit) in (0..bytes.len()).flat_map(|i| [0, 7].map(|bit| (i, bit))) {
-        let mut other = bytes.clone();
-        other[i] ^= 1 << bit;
-        if let Ok(other) = Commitment::decode(&other) {
-            assert_ne!(other.hash(), commitment.hash(), "byte {i}, bit {bit}");
-        }
-    }
-    assert!(Commitment::decode(&[&bytes[..], &[0]].concat()).is_err());
-    assert!(Commitment::decode(&bytes[..bytes.len() - 1]).is_err());
-    // A field element has one encoding: value + modulus is refused.
-    let modulus = -Fr::from(1u64);
-    let mut above = scalar_bytes(&modulus);
-    above[31] += 1;
-    assert_eq!(scalar(&above), None);
-}
-
-#[test]
-fn d16_no_node_passes_for_a_leaf_no_leaf_is_doubled_and_no_index_has_an_alias() {
-    let words = [1; LEAF];
-    let half = leaf::weights_hash(&words).unwrap();
-    let state = leaf::state_leaf(half, half);
-    // A node, a pair, a record, a state leaf over the same two elements are all different.
-    let tags = [tag::NODE, tag::STATE, tag::UPDATE, tag::QUANTIZED, tag::PAIR, tag::RECORD, tag::STATE_ROOT];
-    let hashes = tags.map(|tag| pogo_protocol::poseidon::hash(Fr::from(tag), half, half));
-    for (i, a) in hashes.iter().enumerate() {
-        assert!(hashes[i + 1..].iter().all(|b| a != b));
-    }
-    // Three leaves are not four with the last one doubled, nor with a zero leaf added as a leaf count.
-    let tree = |leaves: &[Fr]| Tree::new(3, leaves.to_vec(), hash_pairs);
-    let (a, b) = (state, half);
-    assert_ne!(tree(&[a, b, b]).root(), tree(&[a, b, b, b]).root());
-    // The same tree under another count or layout has another root.
-    let steps = pogo_protocol::record::steps_root;
-    assert_ne!(steps(tree(&[a, b]).root(), 2), steps(tree(&[a, b]).root(), 3));
-    let layouts = [vec![(3, 64), (2, 64)], vec![(5, 64)], vec![(3, 63), (2, 64)]];
-    let layouts = layouts.map(|shapes| pogo_protocol::merkle::Layout::new(4, shapes).unwrap().element());
-    assert!(layouts[0] != layouts[1] && layouts[0] != layouts[2] && layouts[1] != layouts[2]);
-    // Inner nodes as leaves of a shallower tree give a path of another length.
-    let deep = tree(&[a, b, a, b]);
-    let inner = node(a, b);
-    assert_eq!(root_of(inner, 0, &deep.path(0)[1..]), deep.root());
-    assert_ne!(root_of(inner, 0, &deep.path(0)), deep.root());
+fn an_edit_out_of_the_range_of_a_word_cannot_be_committed_to() {
+    let start = State::initial(&GROUND.round.spec);
+    let mined = Mined::new(GROUND.job(), start, |_, draft| draft.after.weights[0][0] = 1 << 30);
+    assert!(mined.is_err());
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn d18_hostile_bytes_are_errors(magic in 0usize..7, bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-        let magics: [&[u8]; 7] = [b"", b"pogo/cmt\0\x01", b"pogo/stm\0\x01", b"pogo/rec\0\x01", b"pogo/opn\0\x01", b"pogo/sta\0\x01", b"pogo/prf\0\x01"];
-        let bytes = [magics[magic], &bytes].concat();
-        let digits_spec = Spec {
-            name: "hostile".into(), layers: vec![3, 2], batch: 1, steps: 1, checkpoint_every: 1,
-            learning_rate: 1, schedule: Schedule::Constant, warmup: 0, seed: 0, trace: TraceMode::Challenged,
-            data_root: [0; 32],
-        };
-        // Whatever is read is read to the last byte and writes back to the same bytes.
-        if let Ok(commitment) = Commitment::decode(&bytes) { prop_assert_eq!(commitment.encode(), bytes.clone()); }
-        if let Ok(statement) = Statement::decode(&bytes) { prop_assert_eq!(statement.encode(), bytes.clone()); }
-        if let Ok(record) = StepRecord::decode(&bytes) { prop_assert_eq!(record.encode(), bytes.clone()); }
-        if let Ok(openings) = Openings::decode(&bytes) { prop_assert_eq!(openings.encode(), bytes.clone()); }
-        if let Ok(spec) = Spec::decode(&bytes) { prop_assert_eq!(spec.encode(), bytes.clone()); }
-        let _ = decode_state(&digits_spec, &bytes);
-        let _ = pogo_verifier::verify(pogo_verifier::Setup::Development, &bytes, &bytes);
+    fn hostile_bytes_are_errors_or_read_exactly(
+        magic in 0..MAGICS.len(),
+        bytes in prop::collection::vec(any::<u8>(), 0..600),
+    ) {
+        prop_assert_eq!(read_by_all(&GROUND.round.spec, &[MAGICS[magic], &bytes].concat()), Ok(()));
     }
-}
-
-#[test]
-fn d18_a_length_bomb_is_refused_before_it_allocates() {
-    // Counts of 2^32 - 1 in every place that has one.
-    let mut commitment = b"pogo/cmt\0\x01".to_vec();
-    commitment.extend([0; 32 * 6 + 4]);
-    commitment.extend([255; 4]);
-    assert!(Commitment::decode(&commitment).is_err());
-    let mut record = b"pogo/rec\0\x01".to_vec();
-    record.extend([0; 4 + 32 * 3 + 8]);
-    record.extend([255; 4]);
-    assert!(StepRecord::decode(&record).is_err());
-    let mut openings = b"pogo/opn\0\x01".to_vec();
-    openings.extend([0; 64]);
-    openings.extend([255; 4]);
-    assert!(Openings::decode(&openings).is_err());
-    let folder = Folder::new("d18");
-    std::fs::create_dir_all(&folder.0).unwrap();
-    let path = folder.0.join("updates.log");
-    std::fs::write(&path, [255; 64]).unwrap();
-    assert!(Log::open(&path, None).unwrap().is_empty());
 }

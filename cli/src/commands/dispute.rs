@@ -165,7 +165,7 @@ fn unanswered(workspace: &Workspace, public: &PublicRound<'_>) -> Result<Vec<(Ce
     for Opened { dispute, answer } in dispute::read(&workspace.store)? {
         let statement = dispute.check(&workspace.store, public)?;
         let encoded = statement.encode();
-        if !answer.is_some_and(|proof| verify_with(&description, &encoded, &proof).is_ok()) {
+        if answer.is_none_or(|proof| verify_with(&description, &encoded, &proof).is_err()) {
             open.push((dispute.cell, statement));
         }
     }

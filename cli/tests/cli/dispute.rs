@@ -3,6 +3,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pogo_circuits::round::Shape;
+use pogo_protocol::challenge::{self, UpdateSample};
+use pogo_protocol::codec::scalar_bytes;
+use pogo_protocol::fixed;
+use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::statement::Context;
+use pogo_prover::attack::mine::Mined;
+use pogo_prover::data::digits;
+use pogo_prover::device::Device;
+use pogo_prover::error::hex;
+use pogo_prover::round::Round;
+use pogo_prover::store::Store;
+use pogo_prover::train::Job;
+
 use super::*;
 
 /// A copy of the round as it was before its verdict.
@@ -115,4 +129,99 @@ fn a_changed_dispute_is_refused() {
     let done = finalize(&work);
     assert_eq!(done.code, 1);
     assert!(done.reason().contains("quantize-4.dispute: is about the cell quantize:3"), "{}", done.stderr);
+}
+
+/// The step and leaf of the one lie.
+const LIE: UpdateSample = UpdateSample { step: 6, leaf: 11 };
+
+/// Trains a round in `work` and then exchanges its files for those of a miner who changed one code of
+/// [`LIE`], with the weight that it moves. Returns a beacon that does not draw a cell of that step.
+fn lie(work: &Path) -> String {
+    let spec = write(work.parent().expect("it lies in a folder"), "tiny.toml", TINY);
+    assert_eq!(run(["train", &spec, "--work", &text(work)]).code, 0);
+    let setup = run(["inspect", &text(&work.join("setup.bin")), "--json"]).json();
+    let data = digits();
+    let spec = Spec {
+        name: "tiny".into(),
+        layers: vec![64, 16, 10],
+        batch: 64,
+        steps: 12,
+        checkpoint_every: 1,
+        learning_rate: 65536,
+        schedule: Schedule::Constant,
+        warmup: 0,
+        seed: 1,
+        data_root: scalar_bytes(&pogo_prover::commit::data_root(&data.train).1),
+    };
+    assert_eq!(setup["spec_hash"], hex(&spec.hash()));
+    let bytes = |field: &str| -> Vec<u8> {
+        let digits = setup[field].as_str().expect("a text").trim_start_matches("0x");
+        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("a byte")).collect()
+    };
+    let context = Context {
+        chain_id: setup["chain id"].as_str().expect("a text").parse().expect("a number"),
+        contract: bytes("contract").try_into().expect("20 bytes"),
+        task: bytes("task").try_into().expect("32 bytes"),
+        round: 0,
+        miner: bytes("round.miner").try_into().expect("20 bytes"),
+    };
+    let round = Round::new(spec, context, Shape::MINIMAL).expect("the model fits");
+    let job = Job { round: &round, data: &data.train, device: &Device::Cpu };
+    let place = round.layout.place(LIE.leaf);
+    let at = place.index_in_tensor * fixed::LEAF;
+    let mined = Mined::new(job, State::initial(&round.spec), |t, draft| {
+        if t == LIE.step {
+            let code = &mut draft.codes[place.tensor][at];
+            *code += if *code < 7 { 1 } else { -1 };
+            let before = draft.before.weights[place.tensor][at];
+            draft.after.weights[place.tensor][at] = fixed::update(before, (*code).into(), draft.learning_rate);
+        }
+    });
+    let mined = mined.expect("the steps run");
+    mined.write(&Store::open(work).expect("the directory opens")).expect("the files are written");
+    let misses = |beacon: &[u8; 32]| {
+        let drawn = challenge::draw(*beacon, mined.commitment.hash(), 12, round.layout.leaf_count(), 8);
+        drawn.updates.iter().all(|sample| sample.step != LIE.step)
+    };
+    let beacon = (0..=255).map(|byte| [byte; 32]).find(misses).expect("half of all draws miss the step");
+    hex(&beacon)
+}
+
+#[test]
+fn one_honest_attester_slashes_a_liar_whom_everybody_else_votes_for() {
+    let work = folder().join("work");
+    let beacon = lie(&work);
+    let at = text(&work);
+    for verb in [&["commit"][..], &["challenge", "--beacon", &beacon], &["open"], &["prove"]] {
+        let done = run(verb.iter().copied().chain(["--work", &at]));
+        assert_eq!(done.code, 0, "{verb:?}: {}", done.stderr);
+    }
+    // The proof of the drawn cells is accepted; replay names the lie.
+    assert_eq!(run(["verify", &at]).code, 0);
+    let replayed = run(["replay", "--work", &at, "--step", "6"]);
+    assert_eq!(replayed.code, 1);
+    assert!(replayed.stderr.contains("step 6, leaf 11 (tensor 0, row 11), code 0: expected"), "{}", replayed.stderr);
+
+    // Attester 2 is honest; 0 and 1 sign that all is well.
+    let opened = dispute("open", &work, &["--cell", "update:6:11", "--attester", "2"]);
+    assert_eq!(opened.code, 0, "{}", opened.stderr);
+    let votes = run(["attest", "--work", &at, "--json"]).json();
+    let positive: Vec<bool> = votes["attestations"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|vote| vote["positive"].as_bool().expect("a sign"))
+        .collect();
+    assert_eq!(positive, [true, true, false]);
+
+    let answered = dispute("answer", &work, &[]);
+    assert_eq!(answered.code, 1);
+    assert!(answered.reason().contains("no answer is possible: update:6:11: "), "{}", answered.stderr);
+    let done = finalize(&work);
+    assert_eq!(done.code, 1);
+    assert!(done.reason().contains("rejected: the disputed cell update:6:11 was not proven"), "{}", done.stderr);
+    let verdict = done.json();
+    assert_eq!(verdict["votes"], serde_json::json!([200, 100, 300, 300]));
+    assert_eq!(verdict["slash"]["reporter"], opened.json()["disputes"][0]["disputer"]);
+    assert_eq!(verdict["slash"]["rewarded"], 500);
 }

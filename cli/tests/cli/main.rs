@@ -1,5 +1,6 @@
 //! The `pogo` binary from outside: what it prints, what it writes, and its exit codes.
 
+mod attack;
 mod device;
 mod dispute;
 mod order;

@@ -1,0 +1,68 @@
+//! How often a random draw catches something, and how often it should.
+
+use pogo_protocol::attest::Cell;
+use pogo_protocol::challenge::{self, UpdateSample};
+use pogo_protocol::stream::keccak;
+
+use super::mine::Mined;
+
+/// A measured rate beside the exact one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// What was drawn to look at, for people.
+    pub drawn: &'static str,
+    /// Trials that caught it.
+    pub caught: u32,
+    /// Trials.
+    pub trials: u32,
+    /// Exact probability that one trial catches it, 0 to 1.
+    pub expected: f64,
+}
+
+/// Samples of each kind of one proof.
+pub(super) const SAMPLES: usize = 8;
+/// Draws of a rate.
+pub(super) const DRAWS: u32 = 4000;
+
+impl Rate {
+    /// The share that was caught, 0 to 1.
+    pub fn measured(&self) -> f64 {
+        f64::from(self.caught) / f64::from(self.trials)
+    }
+
+    /// Whether the count is within six standard deviations of the binomial one, and one more.
+    pub fn is_plausible(&self) -> bool {
+        let mean = f64::from(self.trials) * self.expected;
+        let deviation = (mean * (1.0 - self.expected)).sqrt();
+        (f64::from(self.caught) - mean).abs() <= 6.0 * deviation + 1.0
+    }
+}
+
+/// The beacon of trial `index`.
+pub(super) fn beacon(index: u32) -> [u8; 32] {
+    keccak(&[b"pogo/attack/beacon/v1", &index.to_be_bytes()])
+}
+
+/// How often the real challenge draws one of the bad cells.
+pub(super) fn detection(mined: &Mined<'_>, bad: &[Cell]) -> Rate {
+    let (steps, leaves) = (mined.commitment.steps, mined.job.round.layout.leaf_count());
+    let hash = mined.commitment.hash();
+    let catches = |&index: &u32| {
+        let drawn = challenge::draw(beacon(index), hash, steps, leaves, SAMPLES);
+        let update = |sample: &UpdateSample| Cell::Update { step: sample.step, leaf: sample.leaf as u32 };
+        let quantize = |&leaf: &usize| Cell::Quantize { leaf: leaf as u32 };
+        let cells = drawn.updates.iter().map(update).chain(drawn.quantizes.iter().map(quantize));
+        cells.into_iter().any(|cell| bad.contains(&cell))
+    };
+    let caught = (0..DRAWS).filter(catches).count() as u32;
+    let updates = bad.iter().filter(|cell| matches!(cell, Cell::Update { .. })).count();
+    let missed = missed(steps as usize * leaves, updates) * missed(leaves, bad.len() - updates);
+    Rate { drawn: "8 cells of each kind", caught, trials: DRAWS, expected: 1.0 - missed }
+}
+
+/// Probability that [`SAMPLES`] of `cells`, without replacement, are none of the `bad` ones:
+/// `C(cells - bad, S) / C(cells, S)`.
+fn missed(cells: usize, bad: usize) -> f64 {
+    let (cells, bad) = (cells as f64, bad as f64);
+    (0..SAMPLES).map(|k| k as f64).map(|k| ((cells - bad - k) / (cells - k)).max(0.0)).product()
+}

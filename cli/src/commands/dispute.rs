@@ -7,7 +7,6 @@ use clap::Subcommand;
 use pogo_protocol::attest::{Cell, Sign};
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::model::State;
-use pogo_protocol::opening::Openings;
 use pogo_protocol::settle::answer_part;
 use pogo_protocol::statement::{PublicRound, Statement};
 use pogo_prover::error::hex;
@@ -135,10 +134,15 @@ fn answer(arguments: &Answer, console: Console) -> Result<Done, Failure> {
     let workspace = arguments.at.open(console)?;
     let commitment = disputable(&workspace)?;
     let public = challenge::public(&workspace, &commitment, workspace.beacon()?)?;
+    let data = workspace.data()?;
+    let trace = workspace.trace(&data)?;
+    commit::hold(&workspace, &trace)?;
     let (mut openings, mut failures) = (Vec::new(), Vec::new());
     for (cell, statement) in unanswered(&workspace, &public)? {
-        match open_cell(&workspace, &commitment, &public, cell) {
-            Ok(opened) => openings.push((cell, statement, opened)),
+        let part = answer_part(&public, cell).expect("the statement exists, so the cell does");
+        let opened = open::open(&workspace.store, &workspace.job(&data), &trace, &commitment, &[part]);
+        match opened.map_err(Failure::from) {
+            Ok(mut opened) => openings.push((cell, statement, opened.remove(0))),
             Err(Failure::Check(why)) => failures.push(format!("{cell}: {why}")),
             Err(failure) => return Err(failure),
         }
@@ -170,20 +174,6 @@ fn unanswered(workspace: &Workspace, public: &PublicRound<'_>) -> Result<Vec<(Ce
         }
     }
     Ok(open)
-}
-
-fn open_cell(
-    workspace: &Workspace,
-    commitment: &Commitment,
-    public: &PublicRound<'_>,
-    cell: Cell,
-) -> Result<Openings, Failure> {
-    let data = workspace.data()?;
-    let trace = workspace.trace(&data)?;
-    commit::hold(workspace, &trace)?;
-    let part = answer_part(public, cell).expect("the statement exists, so the cell does");
-    let mut openings = open::open(&workspace.store, &workspace.job(&data), &trace, commitment, &[part])?;
-    Ok(openings.remove(0))
 }
 
 /// Every dispute and the state of its answer.

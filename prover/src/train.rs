@@ -286,18 +286,54 @@ pub fn initial_record(layout: &Layout, state: &State) -> Result<StepRecord, Erro
     })
 }
 
+/// The first `count` records of `store`.
+///
+/// # Errors
+/// [`Error::Store`] when there are fewer, or one is damaged.
+pub fn records(store: &Store, count: usize) -> Result<Vec<StepRecord>, Error> {
+    let mut log = Log::open(&store.path("records.log"), Some(count))?;
+    let read = |index| -> Result<StepRecord, Error> {
+        let record = StepRecord::decode(&log.read(index)?);
+        Ok(record.map_err(|error| store.content("records.log", format!("entry {index}: {error}")))?)
+    };
+    (0..count).map(read).collect()
+}
+
+/// The state before step `t` as it lies on disk, not held to its record.
+///
+/// # Errors
+/// [`Error::Store`] when there is no checkpoint of `t`, or it is none of this spec.
+pub fn state_on_disk(store: &Store, spec: &Spec, t: u32) -> Result<State, Error> {
+    if t == 0 { Ok(State::initial(spec)) } else { load_checkpoint(store, spec, &checkpoint_name(t)) }
+}
+
+/// Steps before which the state lies on disk, rising, up to `steps`; the first is 0.
+///
+/// # Errors
+/// [`Error::Store`].
+pub fn steps_on_disk(store: &Store, steps: u32) -> Result<Vec<u32>, Error> {
+    let later = checkpoints(store)?.into_iter().map(|(t, _)| t).filter(|t| (1..=steps).contains(t));
+    Ok(std::iter::once(0).chain(later).collect())
+}
+
+/// Whether a state is the recorded one.
+///
+/// # Errors
+/// [`Error::Leaf`] for a word outside its range.
+pub fn is_recorded(layout: &Layout, state: &State, record: &StepRecord) -> Result<bool, Error> {
+    let next_exponents = flatten(state.exponents.as_ref());
+    Ok(next_exponents == record.next_exponents && state_root(layout, state)? == record.state_root)
+}
+
 /// State and step of the last checkpoint whose logs are whole, and the records up to it.
 fn resume(store: &Store, job: &Job<'_>) -> Result<(State, Vec<StepRecord>, u32), Error> {
     for (t, name) in checkpoints(store)?.into_iter().rev() {
-        let records = Log::open(&store.path("records.log"), Some(t as usize + 1));
-        let updates = Log::open(&store.path("updates.log"), Some(t as usize));
-        let (Ok(mut records), Ok(_)) = (records, updates) else { continue };
-        let records: Vec<StepRecord> = (0..=t as usize)
-            .map(|index| {
-                let record = StepRecord::decode(&records.read(index)?);
-                Ok(record.map_err(|error| store.content("records.log", format!("entry {index}: {error}")))?)
-            })
-            .collect::<Result<_, Error>>()?;
+        let logged = Log::open(&store.path("records.log"), Some(t as usize + 1))
+            .and_then(|_| Log::open(&store.path("updates.log"), Some(t as usize)));
+        if logged.is_err() {
+            continue;
+        }
+        let records = records(store, t as usize + 1)?;
         let state = load_checkpoint(store, &job.round.spec, &name)?;
         hold(&job.round.layout, &state, &records[t as usize])?;
         return Ok((state, records, t));
@@ -306,11 +342,8 @@ fn resume(store: &Store, job: &Job<'_>) -> Result<(State, Vec<StepRecord>, u32),
 }
 
 fn nearest(store: &Store, job: &Job<'_>, records: &[StepRecord], t: u32) -> Result<(State, u32), Error> {
-    let before = checkpoints(store)?.into_iter().rev().find(|&(at, _)| at <= t);
-    let (state, at) = match before {
-        Some((at, name)) => (load_checkpoint(store, &job.round.spec, &name)?, at),
-        None => (State::initial(&job.round.spec), 0),
-    };
+    let at = steps_on_disk(store, t)?.pop().unwrap_or(0);
+    let state = state_on_disk(store, &job.round.spec, at)?;
     hold(&job.round.layout, &state, &records[at as usize])?;
     Ok((state, at))
 }
@@ -344,7 +377,5 @@ fn load_checkpoint(store: &Store, spec: &Spec, name: &str) -> Result<State, Erro
 }
 
 fn hold(layout: &Layout, state: &State, record: &StepRecord) -> Result<(), Error> {
-    let equal =
-        state_root(layout, state)? == record.state_root && flatten(state.exponents.as_ref()) == record.next_exponents;
-    if equal { Ok(()) } else { Err(Error::Diverged { step: record.index }) }
+    if is_recorded(layout, state, record)? { Ok(()) } else { Err(Error::Diverged { step: record.index }) }
 }

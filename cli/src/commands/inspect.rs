@@ -12,7 +12,9 @@ use pogo_protocol::record::StepRecord;
 use pogo_protocol::statement::Statement;
 use pogo_protocol::stream::keccak;
 use pogo_prover::checkpoint::decode_state;
+use pogo_prover::distance::NAMES;
 use pogo_prover::error::hex;
+use pogo_prover::reference::Reference;
 use pogo_prover::round::Round;
 use pogo_prover::train::state_root;
 use pogo_verifier::{Setup as SrsKind, container};
@@ -61,6 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         }
         Some(Verdict::MAGIC) => head("verdict").then(finalize::table(&decode(file, Verdict::decode(&content))?)),
         Some(b"pogo/sta") => head("checkpoint").then(checkpoint(file, &content)?),
+        Some(Reference::MAGIC) => head("reference").then(reference(&decode(file, Reference::decode(&content))?)),
         Some(b"pogo/srs") => head("prepared SRS").then(srs(file)?),
         Some(b"pogo/vk\0") => return Err(Failure::in_file(file, "a circuit description; no artifact of a round")),
         _ => head("log").then(log(file, &content)?),
@@ -155,6 +158,12 @@ fn checkpoint(file: &Path, content: &[u8]) -> Result<Table, Failure> {
         .row("state_root", "state root", hex(&scalar_bytes(&root)))
         .row("leaves", "leaves", round.layout.leaf_count() as u64)
         .row("exponents", "exponents", exponents.map_or("none yet".to_owned(), |exponents| format!("{exponents:?}"))))
+}
+
+fn reference(reference: &Reference) -> Table {
+    let table = Table::new("two independent runs").row("inputs", "inputs", hex(&reference.inputs));
+    let values = NAMES.into_iter().zip(reference.distance.values());
+    values.fold(table, |table, (name, value)| table.row(name, name, value))
 }
 
 fn srs(file: &Path) -> Result<Table, Failure> {

@@ -19,6 +19,7 @@ pub(crate) mod finalize;
 pub(crate) mod completions;
 pub(crate) mod devices;
 pub(crate) mod inspect;
+pub(crate) mod provenance;
 pub(crate) mod publish;
 pub(crate) mod replay;
 pub(crate) mod run;

@@ -8,6 +8,7 @@ mod estimate;
 mod evaluate;
 mod evm;
 mod failure;
+mod lineage;
 mod output;
 mod report;
 mod setup;
@@ -22,8 +23,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use commands::{
-    Done, Work, WorkOnDevice, attest, challenge, commit, completions, devices, finalize, inspect, open, prove, publish,
-    replay, run, srs, train, verify,
+    Done, Work, WorkOnDevice, attest, challenge, commit, completions, devices, finalize, inspect, open, prove,
+    provenance, publish, replay, run, srs, train, verify,
 };
 use failure::Failure;
 use output::{Console, Table};
@@ -75,6 +76,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Copy the files that another machine needs to verify.
     Publish(publish::Arguments),
+    /// Show the finalized rounds from the seed to a model; or answer who doubts that a round is yours.
+    Provenance(provenance::Arguments),
     /// List the devices that can train, with their limits and measured speed.
     Devices,
     /// Import or check an SRS.
@@ -140,6 +143,7 @@ fn dispatch(command: &Command, console: Console) -> Result<Done, Failure> {
         Command::Replay(arguments) => replay::run(arguments, console),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Publish(arguments) => publish::run(arguments),
+        Command::Provenance(arguments) => provenance::run(arguments, console),
         Command::Devices => devices::run(console),
         Command::Srs(command) => srs::run(command, console),
         Command::Completions(arguments) => completions::run(arguments, console),

@@ -12,7 +12,7 @@ use pogo_protocol::record::{StepRecord, steps_root};
 use crate::commit::{self, leaf_of, records_tree};
 use crate::error::Error;
 use crate::store::{Log, Store};
-use crate::train::{Job, Stepper, codes_at, initial_record, state_on_disk};
+use crate::train::{Job, Stepper, UPDATES, codes_at, initial_record, state_on_disk};
 
 /// What of a step is not what recomputing gives.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -124,7 +124,7 @@ impl<'a> Replayer<'a> {
         commitment: &'a Commitment,
     ) -> Result<Self, Error> {
         let stepper = Stepper::new(job, records[0].state_root)?;
-        let updates = Log::open(&store.path("updates.log"), Some(commitment.steps as usize))?;
+        let updates = Log::open(&store.path(UPDATES), Some(commitment.steps as usize))?;
         Ok(Self { store, job, records, commitment, stepper, updates })
     }
 

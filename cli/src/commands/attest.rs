@@ -45,7 +45,7 @@ pub(crate) fn attest(
     trace: &Trace,
 ) -> Result<Vec<SignedAttestation>, Failure> {
     let _span = tracing::info_span!("attest").entered();
-    let parent = State::initial(&workspace.setup.spec);
+    let parent = workspace.start()?;
     let sign = |number| {
         let signed = sign(workspace, published, data, [&parent, &trace.state], number)?;
         let name = format!("attestations/{}.attestation", hex(&signed.attestation.attester));

@@ -67,8 +67,9 @@ pub(crate) fn table(verdict: &Verdict) -> Table {
         .row_as("votes", "stake", serde_json::json!([positive, negative, improved, total]), votes)
 }
 
-fn read_attestations(dir: &Path) -> Result<Vec<SignedAttestation>, Failure> {
-    let files = list_folder(&dir.join("attestations"))?;
+/// The attestations in a folder of a round.
+pub(crate) fn read_attestations(dir: &Path) -> Result<Vec<SignedAttestation>, Failure> {
+    let files = list_folder(&dir.join(Published::ATTESTATIONS))?;
     if files.is_empty() {
         let what = "attestations: none there: run `pogo attest` first";
         return Err(Failure::Usage(format!("{}: {what}", dir.display())));
@@ -84,7 +85,8 @@ impl Verify for Verifier {
     }
 }
 
-fn settle(published: &Published, evaluated: u32, signed: &[SignedAttestation]) -> Result<Verdict, Failure> {
+/// Plays the settlement of a round whose attesters evaluate `evaluated` records each.
+pub(crate) fn settle(published: &Published, evaluated: u32, signed: &[SignedAttestation]) -> Result<Verdict, Failure> {
     let refused = |error: SettleError| Failure::Check(format!("settlement: {error}"));
     let mut chain = open_task(published, evaluated)?;
     for attester in 0..ATTESTERS {
@@ -136,8 +138,9 @@ fn open_task(published: &Published, evaluated: u32) -> Result<Settlement, Failur
         head: published.commitment.parent_root,
         rules: rules(published, evaluated),
     };
-    Settlement::new(task, Arc::new(Verifier(description)))
-        .map_err(|error| Failure::Check(format!("settlement: {error}")))
+    let settlement = Settlement::new(task, Arc::new(Verifier(description)))
+        .map_err(|error| Failure::Check(format!("settlement: {error}")))?;
+    Ok(settlement.at_round(setup.context.round))
 }
 
 fn rules(published: &Published, evaluated: u32) -> Rules {

@@ -2,6 +2,7 @@
 
 mod device;
 mod order;
+mod provenance;
 mod resume;
 mod round;
 mod segments;

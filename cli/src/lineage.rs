@@ -75,7 +75,7 @@ impl Link {
     /// [`Failure::Environment`] for a missing file, [`Failure::Check`] for one that is not committed to.
     pub(crate) fn final_state(&self) -> Result<State, Failure> {
         let [_, last] = self.ends()?;
-        let file = self.dir.join(checkpoint_name(last.index));
+        let file = self.dir.join(checkpoint_name(self.round.spec.steps));
         let state = parse(&file, |bytes| decode_checkpoint(&self.round.spec, bytes))?;
         if !is_recorded(&self.round.layout, &state, &last)? {
             return Err(Failure::in_file(&file, "is not the state of the last record"));
@@ -87,13 +87,15 @@ impl Link {
     fn ends(&self) -> Result<[StepRecord; 2], Failure> {
         let file = self.dir.join(RECORDS);
         let records = parse(&file, decode_records)?;
-        let root = steps_root(records_tree(self.round.shape.steps_depth, &records).root(), records.len() as u32);
-        match (records.first(), records.last()) {
-            (Some(first), Some(last)) if root == self.published.commitment.steps_root => {
-                Ok([first.clone(), last.clone()])
-            }
-            _ => Err(Failure::in_file(&file, "steps root is not the committed one")),
+        let (expected, got) = (self.round.spec.steps as usize + 1, records.len());
+        if expected != got {
+            return Err(Failure::in_file(&file, format!("step records: expected {expected}, got {got}")));
         }
+        let root = steps_root(records_tree(self.round.shape.steps_depth, &records).root(), got as u32);
+        if root != self.published.commitment.steps_root {
+            return Err(Failure::in_file(&file, "steps root is not the committed one"));
+        }
+        Ok([records[0].clone(), records[got - 1].clone()])
     }
 
     /// Whether its folder holds the step records.

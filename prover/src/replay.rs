@@ -97,7 +97,7 @@ pub fn replay(
     let mut differences = replayer.compare_start()?;
     replayer.stepper.seek(store, records, steps.start)?;
     differences.extend(replayer.compare_steps(steps.clone(), progress)?);
-    if steps.end == commitment.steps {
+    if steps.end == job.round.spec.steps {
         let state = replayer.stepper.state()?;
         differences.extend(replayer.compare_end(&state)?);
     }
@@ -124,7 +124,7 @@ impl<'a> Replayer<'a> {
         commitment: &'a Commitment,
     ) -> Result<Self, Error> {
         let stepper = Stepper::new(job, records[0].state_root)?;
-        let updates = Log::open(&store.path(UPDATES), Some(commitment.steps as usize))?;
+        let updates = Log::open(&store.path(UPDATES), Some(job.round.spec.steps as usize))?;
         Ok(Self { store, job, records, commitment, stepper, updates })
     }
 

@@ -77,9 +77,10 @@ impl<'a> Segments<'a> {
         records: &'a [StepRecord],
         commitment: &'a Commitment,
     ) -> Result<Self, Error> {
-        let bounds = steps_on_disk(store, commitment.steps)?;
-        if bounds.last() != Some(&commitment.steps) {
-            return Err(store.content("checkpoints", format!("the state after {} steps is missing", commitment.steps)))?;
+        let steps = job.round.spec.steps;
+        let bounds = steps_on_disk(store, steps)?;
+        if bounds.last() != Some(&steps) {
+            return Err(store.content("checkpoints", format!("the state after {steps} steps is missing")))?;
         }
         Ok(Self { replayer: Replayer::new(store, job, records, commitment)?, bounds })
     }
@@ -121,7 +122,7 @@ impl<'a> Segments<'a> {
     /// [`Error`] of the store or of the device.
     pub fn replay(&mut self, segment: usize, progress: impl FnMut(u32)) -> Result<Replayed, Error> {
         let steps = self.steps(segment);
-        let Replayer { store, job, records, commitment, .. } = self.replayer;
+        let Replayer { store, job, records, .. } = self.replayer;
         let state = |t| state_on_disk(store, &job.round.spec, t);
         let (start, published) = (state(steps.start)?, state(steps.end)?);
         let moved = Distance::between(&start, &published);
@@ -133,7 +134,7 @@ impl<'a> Segments<'a> {
         let mut differences = self.replayer.compare_steps(steps.clone(), progress)?;
         let recomputed = self.replayer.stepper.state()?;
         differences.extend(compare_states(job, steps.end, &recomputed, &published));
-        if steps.end == commitment.steps {
+        if steps.end == job.round.spec.steps {
             differences.extend(self.replayer.compare_end(&recomputed)?);
         }
         Ok(Replayed { steps, differences, moved, error: Some(Distance::between(&recomputed, &published)) })

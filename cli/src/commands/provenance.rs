@@ -145,7 +145,8 @@ fn follow<'a>(last: &'a Link, links: &'a [Link], held: &mut Vec<Held<'a>>) -> Re
 
 fn rows(table: Table, held: &[Held<'_>], complete: bool) -> Table {
     let all: Vec<Value> = held.iter().map(value).collect();
-    let table = held.iter().fold(table.section("rounds, the last first"), |table, round| {
+    let table = table.hidden("rounds", all.clone().into()).section("rounds, the last first");
+    let table = held.iter().fold(table, |table, round| {
         let setup = &round.link.published.setup;
         let label = format!("{}, round {}", setup.spec.name, setup.context.round);
         table.row_as("rounds", &label, all.clone(), line(round))

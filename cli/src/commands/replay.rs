@@ -49,9 +49,10 @@ pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failu
     if let Some(selection) = arguments.segments {
         return segments::run(&workspace, &commitment, arguments, selection, console);
     }
-    let steps = arguments.range(workspace.setup.spec.steps)?;
+    let all = workspace.setup.spec.steps;
+    let steps = arguments.range(all)?;
     let data = workspace.data()?;
-    let records = train::records(&workspace.store, commitment.steps as usize + 1)?;
+    let records = train::records(&workspace.store, all as usize + 1)?;
     let bar = console.bar("replay", u64::from(steps.end - steps.start));
     let progress = |step: u32| bar.set_position(u64::from(step + 1 - steps.start));
     let job = workspace.job(&data);

@@ -33,7 +33,7 @@ pub(super) fn run(
     }
     let data = workspace.data()?;
     let job = workspace.job(&data);
-    let records = train::records(&workspace.store, commitment.steps as usize + 1)?;
+    let records = train::records(&workspace.store, workspace.setup.spec.steps as usize + 1)?;
     let mut segments = Segments::open(&workspace.store, &job, &records, commitment)?;
     check(selection, segments.count())?;
     let seed = given.map_or_else(random, Ok)?;

@@ -22,6 +22,7 @@ pub(crate) mod completions;
 pub(crate) mod devices;
 pub(crate) mod dispute;
 pub(crate) mod inspect;
+pub(crate) mod provenance;
 pub(crate) mod publish;
 pub(crate) mod replay;
 pub(crate) mod run;

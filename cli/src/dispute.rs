@@ -7,6 +7,8 @@
 //! The negative attestation names the cell. A settlement takes one dispute a cell, so the cell is the
 //! name of the file: `update-5-9`, `quantize-9`. Kinds of cells are known to [`Cell`] alone.
 
+use std::path::{Path, PathBuf};
+
 use pogo_protocol::attest::{Address, Cell, Sign, SignedAttestation};
 use pogo_protocol::codec::{CodecError, Reader, Writer};
 use pogo_protocol::settle::answer_statement;
@@ -14,9 +16,10 @@ use pogo_protocol::statement::{PublicRound, Statement};
 use pogo_prover::store::Store;
 
 use crate::failure::Failure;
+use crate::workspace::{self, list_folder, parse};
 
 /// Folder of disputes and their answers.
-const FOLDER: &str = "disputes";
+pub(crate) const FOLDER: &str = "disputes";
 
 /// A doubt about one cell, signed, with a bond.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,21 +104,23 @@ pub(crate) fn answer_file(cell: Cell) -> String {
     format!("{FOLDER}/{}.proof", stem(cell))
 }
 
-/// All disputes of a work directory, by name.
+/// All disputes of a work directory or its published copy, by name.
 ///
 /// # Errors
 /// A file that cannot be read, is malformed, or stands under the name of another cell.
-pub(crate) fn read(store: &Store) -> Result<Vec<Opened>, Failure> {
-    let names = store.list(FOLDER)?.into_iter().filter(|name| name.ends_with(".dispute"));
-    let read = |name: String| {
-        let dispute = store.parse(&name, Dispute::decode)?;
-        if name != file(dispute.cell) {
-            return Err(store.content(&name, format!("is about the cell {}", dispute.cell)).into());
+pub(crate) fn read(dir: &Path) -> Result<Vec<Opened>, Failure> {
+    let folder = dir.join(FOLDER);
+    let files = if folder.exists() { list_folder(&folder)? } else { Vec::new() };
+    let read_one = |path: &PathBuf| {
+        let dispute = parse(path, Dispute::decode)?;
+        if *path != dir.join(file(dispute.cell)) {
+            return Err(Failure::in_file(path, format!("is about the cell {}", dispute.cell)));
         }
-        let answer = store.find(&answer_file(dispute.cell))?;
+        let answer = dir.join(answer_file(dispute.cell));
+        let answer = if answer.exists() { Some(workspace::read(&answer)?) } else { None };
         Ok(Opened { dispute, answer })
     };
-    names.map(read).collect()
+    files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "dispute")).map(read_one).collect()
 }
 
 fn stem(cell: Cell) -> String {

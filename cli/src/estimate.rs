@@ -7,6 +7,7 @@ use pogo_prover::train::SNAPSHOT;
 
 use crate::failure::Failure;
 use crate::output::{bytes, seconds};
+use crate::setup::Start;
 use crate::workspace::Workspace;
 
 /// CPU seconds to hash one leaf of a state with its codes and nodes, measured.
@@ -41,7 +42,8 @@ pub(crate) fn training(workspace: &Workspace, data: &Split) -> Result<String, Fa
     // State, its copy and codes; two trees of 32-byte nodes; features and the hash of each record.
     let positions = workspace.round.layout.position_count();
     let memory = leaves * 64 * 20 + positions * 128 + data.train.len() * (data.train.width + 64);
-    let checkpoints = spec.steps.div_ceil(SNAPSHOT) as usize;
+    let start = usize::from(workspace.setup.start != Start::Seed);
+    let checkpoints = start + spec.steps.div_ceil(SNAPSHOT) as usize;
     let disk = checkpoints * leaves * 520 + spec.steps as usize * (leaves * 32 + 300);
     Ok(format!(
         "Training {} steps of {leaves} leaves: about {}, {} of memory{on_device}, {} on disk.",

@@ -9,6 +9,7 @@ mod estimate;
 mod evaluate;
 mod evm;
 mod failure;
+mod lineage;
 mod output;
 mod report;
 mod settlement;
@@ -24,8 +25,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use commands::{
-    Done, Work, WorkOnDevice, attack, attest, audit, challenge, commit, completions, devices, dispute as disputes, finalize,
-    inspect, open, prove, publish, replay, run, srs, trace, train, verify,
+    Done, Work, WorkOnDevice, attack, attest, audit, challenge, commit, completions, devices, dispute as disputes,
+    finalize, inspect, open, prove, provenance, publish, replay, run, srs, trace, train, verify,
 };
 use failure::Failure;
 use output::{Console, Table};
@@ -86,6 +87,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Copy the files that another machine needs to verify.
     Publish(publish::Arguments),
+    /// Show the finalized rounds from the seed to a model; or answer who doubts that a round is yours.
+    Provenance(provenance::Arguments),
     /// List the devices that can train, with their limits and measured speed.
     Devices,
     /// Import or check an SRS.
@@ -155,6 +158,7 @@ fn dispatch(command: &Command, console: Console) -> Result<Done, Failure> {
         Command::Audit(arguments) => audit::run(arguments, console),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Publish(arguments) => publish::run(arguments),
+        Command::Provenance(arguments) => provenance::run(arguments, console),
         Command::Devices => devices::run(console),
         Command::Srs(command) => srs::run(command, console),
         Command::Completions(arguments) => completions::run(arguments, console),

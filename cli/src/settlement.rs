@@ -146,7 +146,8 @@ fn open_task(published: &Published, rules: Rules) -> Result<Settlement, Failure>
         head: published.commitment.parent_root,
         rules,
     };
-    Settlement::new(task, Arc::new(Verifier(description))).map_err(refused)
+    let settlement = Settlement::new(task, Arc::new(Verifier(description))).map_err(refused)?;
+    Ok(settlement.at_round(setup.context.round))
 }
 
 fn rules(published: &Published, evaluated: u32) -> Rules {

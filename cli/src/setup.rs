@@ -3,6 +3,7 @@
 //! ```text
 //! "pogo/set" | version u16 | spec blob | chain id u64 | contract 20 | task 32 | round u64 | miner 20
 //! | samples u32 | srs u8 (0 development, 1 ceremony)
+//! | start u8 (0 seed, 1 the final state of a round, 2 its weights only), for 1 and 2 its commitment hash 32
 //! | source u8 (0 digits, 1 MNIST, 2 CSV) | path blob | label u8 (0 first, 1 last) | classes u32 | test u32
 //! ```
 //!
@@ -34,8 +35,22 @@ pub(crate) struct Setup {
     pub(crate) samples: u32,
     /// The SRS that its proofs rest on.
     pub(crate) srs: SrsKind,
+    /// What it starts from.
+    pub(crate) start: Start,
     /// Where the data is.
     pub(crate) source: Source,
+}
+
+/// The state that a round starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// The weights of the seed: round 0 of a task.
+    Seed,
+    /// The whole final state of the round before it, by the hash of that round's commitment.
+    Parent([u8; 32]),
+    /// The weights of a round of another task, by the hash of that round's commitment: round 0 of a
+    /// task that fine-tunes. Momenta, scales and exponents start anew.
+    FineTune([u8; 32]),
 }
 
 /// Where a data set is.
@@ -106,14 +121,44 @@ impl Source {
         let plain = path.as_os_str().is_empty();
         match (kind, label, classes, test) {
             (0, 0, 0, 0) if plain => Ok(Self::Digits),
-            (1, 0, 0, 0) => Ok(Self::Mnist { directory: path }),
-            (2, 0 | 1, _, _) => {
+            (1, 0, 0, 0) if !plain => Ok(Self::Mnist { directory: path }),
+            (2, 0 | 1, _, _) if !plain => {
                 let label = if label == 0 { LabelField::First } else { LabelField::Last };
                 let classes = classes.try_into().map_err(|_| CodecError::Value { field: "classes" })?;
                 Ok(Self::Csv { file: path, label, classes, test })
             }
             _ => Err(CodecError::Value { field: "source" }),
         }
+    }
+}
+
+impl Start {
+    /// The start in words.
+    pub(crate) fn describe(self) -> String {
+        match self {
+            Self::Seed => "the seed".to_owned(),
+            Self::Parent(commitment) => format!("the final state of {}", hex(&commitment)),
+            Self::FineTune(commitment) => format!("the weights of {}", hex(&commitment)),
+        }
+    }
+
+    fn write(self, writer: Writer) -> Writer {
+        match self {
+            Self::Seed => writer.bytes(&[0]),
+            Self::Parent(commitment) => writer.bytes(&[1]).bytes(&commitment),
+            Self::FineTune(commitment) => writer.bytes(&[2]).bytes(&commitment),
+        }
+    }
+
+    /// Only later rounds have a parent, and all of them have.
+    fn read(reader: &mut Reader<'_>, round: u64) -> Result<Self, CodecError> {
+        let start = match (reader.array("start")?, round) {
+            ([0], 0) => Self::Seed,
+            ([1], 1..) => Self::Parent(reader.array("start")?),
+            ([2], 0) => Self::FineTune(reader.array("start")?),
+            _ => return Err(CodecError::Value { field: "start" }),
+        };
+        Ok(start)
     }
 }
 
@@ -124,7 +169,7 @@ impl Setup {
         let writer = Writer::new(MAGIC).blob(&self.spec.encode());
         let writer = writer.u64(*chain_id).bytes(contract).bytes(task).u64(*round).bytes(miner);
         let writer = writer.u32(self.samples).bytes(&[u8::from(self.srs == SrsKind::Ceremony)]);
-        self.source.write(writer).finish()
+        self.source.write(self.start.write(writer)).finish()
     }
 
     /// Reads what [`Setup::encode`] wrote, and nothing else.
@@ -156,9 +201,10 @@ impl Setup {
             [1] => SrsKind::Ceremony,
             _ => return Err(CodecError::Value { field: "srs" }),
         };
+        let start = Start::read(&mut reader, context.round)?;
         let source = Source::read(&mut reader)?;
         reader.finish()?;
-        Ok(Self { spec, context, samples, srs, source })
+        Ok(Self { spec, context, samples, srs, start, source })
     }
 
     /// The first field in which `asked` is another round: its name, what is here, what was asked for.
@@ -183,6 +229,7 @@ impl Setup {
             ("train.seed", spec.seed.to_string()),
             ("round.checkpoint_every", spec.checkpoint_every.to_string()),
             ("round.number", context.round.to_string()),
+            ("round.start", self.start.describe()),
             ("round.miner", hex(&context.miner)),
             ("data root", hex(&spec.data_root)),
             ("chain id", context.chain_id.to_string()),

@@ -13,7 +13,7 @@ use pogo_verifier::Setup as SrsKind;
 use serde::Deserialize;
 
 use crate::failure::Failure;
-use crate::setup::{Setup, Source};
+use crate::setup::{Setup, Source, Start};
 
 /// The spec of `pogo run` without a file.
 pub(crate) const DEFAULT: &str = include_str!("../specs/digits.toml");
@@ -115,7 +115,7 @@ impl Default for RoundSection {
     }
 }
 
-/// Reads a spec file, or the embedded one, and the data it names: the setup of a round.
+/// Reads a spec file, or the embedded one, and the data it names: the setup of a round from the seed.
 ///
 /// # Errors
 /// [`Failure::Environment`] for a file that cannot be read, [`Failure::Usage`] for one that is no spec.
@@ -143,7 +143,7 @@ fn setup(
     let Preset::Minimal = file.round.preset;
     if file.round.number != 0 {
         let got = file.round.number;
-        return Err(usage(format!("round.number: expected 0 (continuing a round is not live yet), got {got}")));
+        return Err(usage(format!("round.number: expected 0 (--parent numbers later rounds), got {got}")));
     }
     let miner = match &file.round.miner {
         None => DEFAULT_MINER,
@@ -185,7 +185,7 @@ fn setup(
         return Err(usage(format!("model.layers: expected [{width}, .., {classes}] with this data, got {got}")));
     }
     spec.data_root = scalar_bytes(&commit::data_root(&data.train));
-    Ok(Setup { spec, context, samples, srs, source })
+    Ok(Setup { spec, context, samples, srs, start: Start::Seed, source })
 }
 
 fn source(value: toml::Value, folder: &Path) -> Result<Source, String> {

@@ -8,17 +8,18 @@ use cpu_time::ProcessTime;
 use pogo_circuits::round::Shape;
 use pogo_protocol::codec::{CodecError, Reader, Writer};
 use pogo_protocol::commitment::Commitment;
+use pogo_protocol::model::State;
 use pogo_prover::data::Split;
 use pogo_prover::device::Device;
 use pogo_prover::round::Round;
 use pogo_prover::store::Store;
-use pogo_prover::train::{Job, Trace, load};
+use pogo_prover::train::{Job, Trace, checkpoint_name, has_start, load, start_from, state_on_disk};
 use pogo_verifier::Setup as SrsKind;
 use pogo_verifier::description::Description;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::setup::Setup;
+use crate::setup::{Setup, Start};
 
 /// The setup of the round.
 pub(crate) const SETUP: &str = "setup.bin";
@@ -89,25 +90,33 @@ impl Beacon {
 }
 
 impl Workspace {
-    /// Opens `dir` for the round that was asked for, making the directory when there is none.
+    /// Opens `dir` for the round that was asked for, making the directory when there is none; `start`
+    /// is the state that it starts from, none for that of the seed or the one that is there.
     ///
     /// # Errors
     /// [`Failure::Usage`] naming the field when the directory holds another round.
-    pub(crate) fn create(dir: &Path, asked: Setup) -> Result<Self, Failure> {
-        let round = Round::new(asked.spec.clone(), asked.context, Shape::MINIMAL)?;
+    pub(crate) fn create(dir: &Path, asked: Setup, start: Option<&State>) -> Result<Self, Failure> {
+        // What cannot be proven leaves no directory behind.
+        Round::new(asked.spec.clone(), asked.context, Shape::MINIMAL)?;
         let store = Store::open(dir)?;
-        let Some(bytes) = store.find(SETUP)? else {
-            store.write(SETUP, &asked.encode())?;
-            return Ok(Self { store, setup: asked, round, device: Device::Cpu });
-        };
-        let setup = Setup::decode(&bytes).map_err(|what| store.content(SETUP, what))?;
-        match setup.difference(&asked) {
-            None => Ok(Self { store, setup, round, device: Device::Cpu }),
-            Some(field) => Err(Failure::Usage(format!(
-                "{}: this directory holds another round: {field}; use another --work directory",
-                dir.join(SETUP).display()
-            ))),
+        match store.find(SETUP)? {
+            None => store.write(SETUP, &asked.encode())?,
+            Some(bytes) => {
+                let setup = Setup::decode(&bytes).map_err(|what| store.content(SETUP, what))?;
+                if let Some(field) = setup.difference(&asked) {
+                    return Err(Failure::Usage(format!(
+                        "{}: this directory holds another round: {field}; use another --work directory",
+                        dir.join(SETUP).display()
+                    )));
+                }
+            }
         }
+        if let Some(state) = start
+            && !has_start(&store)
+        {
+            start_from(&store, state)?;
+        }
+        Self::in_store(store)
     }
 
     /// Opens `dir`, which must hold a round.
@@ -118,10 +127,34 @@ impl Workspace {
         if !dir.join(SETUP).exists() {
             return Err(missing(&dir.join(SETUP), "train"));
         }
-        let store = Store::open(dir)?;
+        Self::in_store(Store::open(dir)?)
+    }
+
+    /// The round of a store, whose state to start from must be there if the setup names one, and only then.
+    fn in_store(store: Store) -> Result<Self, Failure> {
         let setup = store.parse(SETUP, Setup::decode)?;
         let round = Round::new(setup.spec.clone(), setup.context, Shape::MINIMAL)?;
-        Ok(Self { store, setup, round, device: Device::Cpu })
+        match (setup.start, has_start(&store)) {
+            (Start::Seed, false) | (Start::Parent(_) | Start::FineTune(_), true) => {
+                Ok(Self { store, setup, round, device: Device::Cpu })
+            }
+            (Start::Seed, true) => {
+                let what = "is not part of a round that starts from the seed";
+                Err(Failure::in_file(&store.path(&checkpoint_name(0)), what))
+            }
+            (start, false) => {
+                let what = format!("not there, the round starts from {}: begin again", start.describe());
+                Err(Failure::Usage(format!("{}: {what}", store.path(&checkpoint_name(0)).display())))
+            }
+        }
+    }
+
+    /// The state that the round starts from.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn start(&self) -> Result<State, Failure> {
+        Ok(state_on_disk(&self.store, &self.setup.spec, 0)?)
     }
 
     /// The data of the round.
@@ -234,6 +267,8 @@ impl Published {
     pub(crate) const FILES: [&str; 3] = [SETUP, COMMITMENT, BEACON];
     /// Names of the folders.
     pub(crate) const FOLDERS: [&str; 2] = ["statements", "proofs"];
+    /// Name of the folder of signed opinions, there once the round was attested.
+    pub(crate) const ATTESTATIONS: &str = "attestations";
 
     /// Reads them from a folder, which is left as it is.
     ///

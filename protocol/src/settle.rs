@@ -175,6 +175,12 @@ impl Settlement {
         Ok(Self { task, layout, verifier, now: 0, head, round: 0, bank, candidates })
     }
 
+    /// The task after `round` finalized rounds, the last of which left its head.
+    #[must_use]
+    pub fn at_round(self, round: u64) -> Self {
+        Self { round, ..self }
+    }
+
     /// Root that the current round starts from.
     pub fn head(&self) -> Fr {
         self.head

@@ -215,7 +215,7 @@ pub const ATTACKS: [Attack; 18] = [
     Attack {
         id: "D17",
         name: "another batch with the same codes",
-        does: "records the digest of a batch that it did not train on",
+        does: "records the loss of a batch that it did not train on",
         stopped_by: "replay only",
         fate: Shown,
         attempt: momenta::another_batch,

@@ -21,7 +21,6 @@ use crate::error::{Error, hex};
 use crate::freivalds::Vector;
 use crate::train::{Job, Stepper, state_root};
 
-const MAGIC: &[u8; 8] = b"pogo/trd";
 const DOMAIN: &[u8] = b"pogo/audit/v1";
 
 /// What a miner publishes of a step for its audit.
@@ -40,6 +39,9 @@ pub struct Traced {
 }
 
 impl Traced {
+    /// First bytes of the file.
+    pub const MAGIC: &[u8; 8] = b"pogo/trd";
+
     /// From a trace and the state that it started from.
     pub fn new(step: u32, state: State, trace: &Trace) -> Self {
         let tensors = state.weights.len();
@@ -53,7 +55,7 @@ impl Traced {
     /// Canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
         let state = encode_state(&self.state);
-        let writer = Writer::new(MAGIC).u32(self.step).u32(state.len() as u32).bytes(&state);
+        let writer = Writer::new(Self::MAGIC).u32(self.step).u32(state.len() as u32).bytes(&state);
         let products = self.sums.iter().chain(&self.gradients).chain(&self.below);
         products.fold(writer, |writer, product| writer.integers(product)).finish()
     }
@@ -63,7 +65,7 @@ impl Traced {
     /// # Errors
     /// [`CodecError`] naming the field, also for a step of another shape.
     pub fn decode(spec: &Spec, bytes: &[u8]) -> Result<Self, CodecError> {
-        let mut reader = Reader::new(bytes, MAGIC, "traced step")?;
+        let mut reader = Reader::new(bytes, Self::MAGIC, "traced step")?;
         let step = reader.u32("step")?;
         let length = reader.u32("length of the state")? as usize;
         let state = decode_state(spec, reader.bytes("state", length)?)?;

@@ -1,16 +1,24 @@
-//! Checkpoints, update logs and what workers exchange: the state, the codes and the gradients of a
-//! round as bytes.
+//! Checkpoints, update logs, 4-bit models and what workers exchange: the state, the codes, the model
+//! and the gradients of a round as bytes.
 //!
 //! Codes are two to a byte, low nibble first, `code + 7`; the log of updates is the 4-bit diff of
 //! every step.
 
 use pogo_protocol::codec::{CodecError, Reader, Writer};
-use pogo_protocol::fixed::{BYTE_MAX, CODE_MAX};
-use pogo_protocol::model::{Exponents, Spec, State};
+use pogo_protocol::fixed::{BLOCK, BLOCK_SCALE_MAX, BYTE_MAX, CODE_MAX};
+use pogo_protocol::model::{Exponents, Quantized, Spec, State};
 use pogo_protocol::step::Gradients;
+use pogo_protocol::stream::keccak;
 
-const MAGIC: &[u8; 8] = b"pogo/sta";
+/// First bytes of a state.
+pub const MAGIC: &[u8; 8] = b"pogo/sta";
+/// First bytes of a 4-bit model.
+pub const MODEL_MAGIC: &[u8; 8] = b"pogo/mod";
 const GRADIENTS_MAGIC: &[u8; 8] = b"pogo/gra";
+/// Bytes of the keccak256 that ends a checkpoint.
+const SEAL: usize = 32;
+/// Largest exponent of a 4-bit tensor.
+const MODEL_EXPONENT_MAX: u32 = 24;
 
 /// Canonical bytes of a state.
 pub fn encode_state(state: &State) -> Vec<u8> {
@@ -48,6 +56,62 @@ pub fn decode_state(spec: &Spec, bytes: &[u8]) -> Result<State, CodecError> {
     Ok(state)
 }
 
+/// A state as a checkpoint file: its canonical bytes and their keccak256.
+pub fn seal(state: &State) -> Vec<u8> {
+    let mut bytes = encode_state(state);
+    bytes.extend(keccak(&[&bytes]));
+    bytes
+}
+
+/// The canonical bytes of the state in a checkpoint file; none when its checksum does not match.
+pub fn unseal(file: &[u8]) -> Option<&[u8]> {
+    let (body, seal) = file.split_at(file.len().saturating_sub(SEAL));
+    (keccak(&[body]) == seal).then_some(body)
+}
+
+/// Reads a checkpoint file of this spec.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn decode_checkpoint(spec: &Spec, file: &[u8]) -> Result<State, String> {
+    let body = unseal(file).ok_or("checksum does not match")?;
+    decode_state(spec, body).map_err(|error| error.to_string())
+}
+
+/// Canonical bytes of a 4-bit model: for each tensor exponent u32, codes, scales.
+pub fn encode_model(model: &Quantized) -> Vec<u8> {
+    let tensors = model.exponents.iter().zip(&model.codes).zip(&model.scales);
+    let tensor = |writer: Writer, ((&exponent, codes), scales): ((&u32, &Vec<i8>), &Vec<u8>)| {
+        writer.u32(exponent).blob(&encode_codes(std::slice::from_ref(codes))).blob(scales)
+    };
+    tensors.fold(Writer::new(MODEL_MAGIC), tensor).finish()
+}
+
+/// Reads a 4-bit model of this spec.
+///
+/// # Errors
+/// [`CodecError`] naming the field, also for a model of another shape.
+pub fn decode_model(spec: &Spec, bytes: &[u8]) -> Result<Quantized, CodecError> {
+    let mut reader = Reader::new(bytes, MODEL_MAGIC, "4-bit model")?;
+    let legal = |holds: bool, field| if holds { Ok(()) } else { Err(CodecError::Value { field }) };
+    let mut model = Quantized { exponents: Vec::new(), codes: Vec::new(), scales: Vec::new() };
+    for tensor in spec.tensors() {
+        let exponent = reader.u32("exponent")?;
+        legal((1..=MODEL_EXPONENT_MAX).contains(&exponent), "exponent")?;
+        let codes: Vec<i8> = reader.blob("codes")?.iter().flat_map(|&byte| code_pair(byte)).collect();
+        let coded = codes.iter().all(|&code| i32::from(code) <= CODE_MAX);
+        legal(codes.len() == tensor.padded_len() && coded, "codes")?;
+        let scales = reader.blob("scales")?.to_vec();
+        let scaled = scales.iter().all(|&scale| (1..=BLOCK_SCALE_MAX).contains(&scale.into()));
+        legal(scales.len() * BLOCK == tensor.padded_len() && scaled, "scales")?;
+        model.exponents.push(exponent);
+        model.codes.push(codes);
+        model.scales.push(scales);
+    }
+    reader.finish()?;
+    Ok(model)
+}
+
 fn read_exponents(reader: &mut Reader<'_>, spec: &Spec) -> Result<Option<Exponents>, CodecError> {
     let exponents = reader.exponents("exponents")?;
     let fits = exponents.as_ref().is_none_or(|exponents| exponents.weights.len() == spec.tensors().len());
@@ -70,9 +134,13 @@ pub fn decode_codes(spec: &Spec, bytes: &[u8]) -> Result<Vec<Vec<i8>>, CodecErro
     if bytes.len() * 2 != lengths.iter().sum::<usize>() {
         return Err(CodecError::Value { field: "codes" });
     }
-    let code = |nibble: u8| nibble as i8 - CODE_MAX as i8;
-    let mut codes = bytes.iter().flat_map(|byte| [code(byte & 15), code(byte >> 4)]);
+    let mut codes = bytes.iter().flat_map(|&byte| code_pair(byte));
     Ok(lengths.iter().map(|&length| codes.by_ref().take(length).collect()).collect())
+}
+
+/// The codes in a byte, low nibble first.
+fn code_pair(byte: u8) -> [i8; 2] {
+    [byte & 15, byte >> 4].map(|nibble| nibble as i8 - CODE_MAX as i8)
 }
 
 /// Canonical bytes of gradients.
@@ -170,6 +238,38 @@ mod tests {
         let none = Exponents { weights: vec![], activations: vec![], errors: vec![] };
         let none = encode_gradients(&Gradients { exponents_used: none, ..gradients });
         assert_eq!(decode_gradients(&spec, 2, &none), Err(CodecError::Value { field: "exponents" }));
+    }
+
+    #[test]
+    fn a_4_bit_model_reads_back_and_nothing_else_does() {
+        let spec = spec();
+        let model = State::initial(&spec).quantize();
+        let bytes = encode_model(&model);
+        assert_eq!(decode_model(&spec, &bytes), Ok(model));
+        assert!(decode_model(&spec, &bytes[..bytes.len() - 1]).is_err());
+        assert!(decode_model(&spec, &[&bytes[..], &[0]].concat()).is_err());
+        let with = |at: usize, value: u8| {
+            let mut changed = bytes.clone();
+            changed[at] = value;
+            decode_model(&spec, &changed)
+        };
+        // Magic 8, version 2, exponent 4, count 4, then the codes.
+        assert_eq!(with(13, 25), Err(CodecError::Value { field: "exponent" }));
+        assert_eq!(with(18, 0xf0), Err(CodecError::Value { field: "codes" }));
+        assert_eq!(with(bytes.len() - 1, 19), Err(CodecError::Value { field: "scales" }));
+        let other = Spec { layers: vec![70, 6, 3], ..spec };
+        assert!(decode_model(&other, &bytes).is_err());
+    }
+
+    #[test]
+    fn a_damaged_checkpoint_is_refused() {
+        let spec = spec();
+        let state = State::initial(&spec);
+        let file = seal(&state);
+        assert_eq!(decode_checkpoint(&spec, &file), Ok(state));
+        let damaged: Vec<u8> = file.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == 100)).collect();
+        assert_eq!(decode_checkpoint(&spec, &damaged), Err("checksum does not match".to_owned()));
+        assert!(decode_checkpoint(&spec, &[]).is_err());
     }
 
     #[test]

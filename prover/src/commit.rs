@@ -85,6 +85,14 @@ pub fn quantized_tree(layout: &Layout, model: &Quantized) -> Result<Tree, LeafEr
     })
 }
 
+/// Root of the 4-bit model.
+///
+/// # Errors
+/// [`LeafError`] for a code or scale outside its range.
+pub fn quantized_root(layout: &Layout, model: &Quantized) -> Result<Fr, LeafError> {
+    Ok(layout.root(tag::QUANTIZED_ROOT, quantized_tree(layout, model)?.root()))
+}
+
 /// Both block scales of a leaf of the 4-bit model.
 pub fn scales_of(model: &Quantized, tensor: usize, index: usize) -> [u8; LEAF / BLOCK] {
     let blocks = LEAF / BLOCK;

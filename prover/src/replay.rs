@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use pogo_protocol::commitment::Commitment;
+use pogo_protocol::fixed::LEAF;
 use pogo_protocol::model::{State, TraceMode};
 use pogo_protocol::record::{StepRecord, steps_root};
 
@@ -12,7 +13,7 @@ use crate::commit::{self, leaf_of, records_tree};
 use crate::error::Error;
 use crate::store::{Log, Store};
 use crate::trace;
-use crate::train::{Job, Stepper, codes_at, initial_record};
+use crate::train::{Job, Stepper, UPDATES, codes_at, initial_record, state_on_disk};
 
 /// What of a step is not what recomputing gives.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +35,36 @@ pub enum Difference {
         expected: i8,
         /// Published.
         got: i8,
+    },
+    /// A word of a published state.
+    #[error(
+        "checkpoint {step}, leaf {leaf} (tensor {tensor}, row {row}), {field} {index}: expected {expected}, got {got}"
+    )]
+    State {
+        /// Steps before the state.
+        step: u32,
+        /// Leaf of the model.
+        leaf: usize,
+        /// Tensor of the leaf.
+        tensor: usize,
+        /// Row of the leaf.
+        row: usize,
+        /// Which words of the leaf: weight, momentum or scale.
+        field: &'static str,
+        /// First word of the leaf that differs.
+        index: usize,
+        /// Recomputed.
+        expected: i32,
+        /// Published.
+        got: i32,
+    },
+    /// A published state that is not the one of its record, or whose exponents are not the recomputed.
+    #[error("checkpoint {step}: {field} is not that of record {step}")]
+    Checkpoint {
+        /// Steps before the state.
+        step: u32,
+        /// What of it.
+        field: &'static str,
     },
     /// A field of a step record.
     #[error("record {record}: {field} is not the recomputed one")]
@@ -61,60 +92,103 @@ pub fn replay(
     records: &[StepRecord],
     commitment: &Commitment,
     steps: Range<u32>,
-    mut progress: impl FnMut(u32),
+    progress: impl FnMut(u32),
 ) -> Result<Vec<Difference>, Error> {
-    let mut differences = Vec::new();
-    let root = steps_root(records_tree(job.round.shape.steps_depth, records).root(), records.len() as u32);
-    let mut hold = |holds: bool, difference| {
-        if !holds {
-            differences.push(difference);
-        }
-    };
-    hold(root == commitment.steps_root, Difference::Commitment { field: "steps root" });
-    hold(records[0].state_root == commitment.parent_root, Difference::Commitment { field: "parent root" });
-    let initial = initial_record(&job.round.layout, &State::initial(&job.round.spec))?;
-    hold(records[0] == initial, Difference::Record { record: 0, field: "initial state" });
-    let mut stepper = Stepper::new(job, records[0].state_root)?;
-    stepper.seek(store, records, steps.start)?;
-    let mut log = Log::open(&store.path("updates.log"), Some(commitment.steps as usize))?;
-    for first in steps.clone().step_by(stepper.group() as usize) {
-        let group = first..steps.end.min(first + stepper.group());
-        if job.round.spec.trace == TraceMode::Every {
-            differences.extend(compare_traces(job, &mut stepper, records, group.clone())?);
-        }
-        for (t, (record, result)) in group.clone().zip(stepper.record(group.clone())?) {
-            let published = codes_at(store, &job.round.spec, &mut log, t)?;
-            differences.extend(compare_codes(job, t, &result.codes, &published));
-            differences.extend(compare_records(&record, &records[t as usize + 1]));
-        }
-        progress(group.end - 1);
-    }
-    if steps.end == commitment.steps {
-        let state = stepper.state()?;
-        differences.extend(compare_commitments(&commit::commit(job.round, records, &state, job.device)?, commitment));
+    let mut replayer = Replayer::new(store, job, records, commitment)?;
+    let mut differences = replayer.compare_start()?;
+    replayer.stepper.seek(store, records, steps.start)?;
+    differences.extend(replayer.compare_steps(steps.clone(), progress)?);
+    if steps.end == job.round.spec.steps {
+        let state = replayer.stepper.state()?;
+        differences.extend(replayer.compare_end(&state)?);
     }
     Ok(differences)
 }
 
-/// Trace roots of a group of steps, recomputed one by one; the state is put back.
-fn compare_traces(
-    job: &Job<'_>,
-    stepper: &mut Stepper<'_>,
-    records: &[StepRecord],
-    steps: Range<u32>,
-) -> Result<Vec<Difference>, Error> {
-    let (first, mut differences) = (stepper.state()?, Vec::new());
-    let mut state = first.clone();
-    for t in steps {
-        let record = t + 1;
-        if trace::root(job.round, &stepper.trace(&state, t))? != records[record as usize].trace_root {
-            differences.push(Difference::Record { record, field: "trace root" });
-        }
-        stepper.run(t..record)?;
-        state = stepper.state()?;
+/// A finished round and what recomputes it.
+pub(crate) struct Replayer<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) job: &'a Job<'a>,
+    pub(crate) records: &'a [StepRecord],
+    pub(crate) commitment: &'a Commitment,
+    /// Where the recomputed state is.
+    pub(crate) stepper: Stepper<'a>,
+    updates: Log,
+}
+
+impl<'a> Replayer<'a> {
+    /// Prepares the replay of any steps.
+    pub(crate) fn new(
+        store: &'a Store,
+        job: &'a Job<'a>,
+        records: &'a [StepRecord],
+        commitment: &'a Commitment,
+    ) -> Result<Self, Error> {
+        let stepper = Stepper::new(job, records[0].state_root)?;
+        let updates = Log::open(&store.path(UPDATES), Some(job.round.spec.steps as usize))?;
+        Ok(Self { store, job, records, commitment, stepper, updates })
     }
-    stepper.load(&first)?;
-    Ok(differences)
+
+    /// Holds the commitment to the records, and the first of them to the state the round starts from.
+    pub(crate) fn compare_start(&self) -> Result<Vec<Difference>, Error> {
+        let Self { store, job, records, commitment, .. } = self;
+        let tree = records_tree(job.round.shape.steps_depth, records);
+        let initial = initial_record(&job.round.layout, &state_on_disk(store, &job.round.spec, 0)?)?;
+        let held = [
+            (
+                steps_root(tree.root(), records.len() as u32) == commitment.steps_root,
+                Difference::Commitment { field: "steps root" },
+            ),
+            (records[0].state_root == commitment.parent_root, Difference::Commitment { field: "parent root" }),
+            (records[0] == initial, Difference::Record { record: 0, field: "initial state" }),
+        ];
+        Ok(held.into_iter().filter(|&(holds, _)| !holds).map(|(_, difference)| difference).collect())
+    }
+
+    /// Runs `steps` from the state on the stepper and holds codes and records to them.
+    pub(crate) fn compare_steps(
+        &mut self,
+        steps: Range<u32>,
+        mut progress: impl FnMut(u32),
+    ) -> Result<Vec<Difference>, Error> {
+        let (job, mut differences) = (self.job, Vec::new());
+        for first in steps.clone().step_by(self.stepper.group() as usize) {
+            let group = first..steps.end.min(first + self.stepper.group());
+            if job.round.spec.trace == TraceMode::Every {
+                differences.extend(self.compare_traces(group.clone())?);
+            }
+            for (t, (record, result)) in group.clone().zip(self.stepper.record(group.clone())?) {
+                let published = codes_at(self.store, &job.round.spec, &mut self.updates, t)?;
+                differences.extend(compare_codes(job, t, &result.codes, &published));
+                differences.extend(compare_records(&record, &self.records[t as usize + 1]));
+            }
+            progress(group.end - 1);
+        }
+        Ok(differences)
+    }
+
+    /// Trace roots of a group of steps, recomputed one by one; the state is put back.
+    fn compare_traces(&mut self, steps: Range<u32>) -> Result<Vec<Difference>, Error> {
+        let (first, mut differences) = (self.stepper.state()?, Vec::new());
+        let mut state = first.clone();
+        for t in steps {
+            let record = t + 1;
+            let root = trace::root(self.job.round, &self.stepper.trace(&state, t))?;
+            if root != self.records[record as usize].trace_root {
+                differences.push(Difference::Record { record, field: "trace root" });
+            }
+            self.stepper.run(t..record)?;
+            state = self.stepper.state()?;
+        }
+        self.stepper.load(&first)?;
+        Ok(differences)
+    }
+
+    /// Holds the commitment to the recomputed final state.
+    pub(crate) fn compare_end(&self, state: &State) -> Result<Vec<Difference>, Error> {
+        let expected = commit::commit(self.job.round, self.records, state, self.job.device)?;
+        Ok(compare_commitments(&expected, self.commitment))
+    }
 }
 
 /// What the published commitment says otherwise than that of the recomputed final state.
@@ -147,6 +221,29 @@ fn compare_codes(job: &Job<'_>, step: u32, expected: &[Vec<i8>], got: &[Vec<i8>]
         })
     };
     (0..job.round.layout.leaf_count()).flat_map(leaf).collect()
+}
+
+/// First difference of each kind of words in each leaf of the state before step `step`.
+pub(crate) fn compare_states(job: &Job<'_>, step: u32, expected: &State, got: &State) -> Vec<Difference> {
+    let leaf = |leaf| {
+        let place = job.round.layout.place(leaf);
+        let (tensor, at) = (place.tensor, place.index_in_tensor);
+        let (words, one) = (at * LEAF..(at + 1) * LEAF, at..at + 1);
+        let parts = [
+            ("weight", &expected.weights[tensor][words.clone()], &got.weights[tensor][words.clone()]),
+            ("momentum", &expected.momenta[tensor][words.clone()], &got.momenta[tensor][words]),
+            ("scale", &expected.scales[tensor][one.clone()], &got.scales[tensor][one]),
+        ];
+        parts.into_iter().filter_map(move |(field, expected, got)| {
+            let index = (0..expected.len()).find(|&index| expected[index] != got[index])?;
+            let (expected, got) = (expected[index], got[index]);
+            Some(Difference::State { step, leaf, tensor, row: place.row, field, index, expected, got })
+        })
+    };
+    let words = (0..job.round.layout.leaf_count()).flat_map(leaf);
+    let exponents =
+        (expected.exponents != got.exponents).then_some(Difference::Checkpoint { step, field: "exponents" });
+    words.chain(exponents).collect()
 }
 
 fn compare_records(expected: &StepRecord, got: &StepRecord) -> Vec<Difference> {

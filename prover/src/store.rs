@@ -4,8 +4,10 @@
 //! lock                      held while a command runs
 //! setup.bin                 spec and context; what the round is
 //! records.log updates.log   one entry a step, appended, checked entry by entry
-//! checkpoints/T.state       whole state before step T, every SNAPSHOT steps
-//! commitment.bin beacon.bin openings/ statements/ proofs/ attestations/ disputes/ verdict.bin
+//! checkpoints/T.state       whole state before step T, every SNAPSHOT steps; before step 0 where the
+//!                           round does not start from the seed
+//! traces.log                root over the tensors of each step, in rounds that commit to all of them
+//! commitment.bin beacon.bin openings/ traces/ statements/ proofs/ attestations/ disputes/ verdict.bin
 //! ```
 //!
 //! Files appear whole: temporary name, fsync, rename, fsync of the folder. A log entry carries its
@@ -57,7 +59,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Locked`] when another process holds it.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        for folder in ["", "checkpoints", "openings", "statements", "proofs", "attestations", "disputes"] {
+        for folder in ["", "checkpoints", "openings", "traces", "statements", "proofs", "attestations", "disputes"] {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(at(&path))?;
         }
@@ -165,6 +167,27 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_path_buf();
     move |source| StoreError::Io { path, source }
+}
+
+/// Entries of a log that is at hand as a whole.
+///
+/// # Errors
+/// The number of the first entry that is incomplete or damaged.
+pub fn entries(log: &[u8]) -> Result<Vec<&[u8]>, usize> {
+    let (mut entries, mut rest) = (Vec::new(), log);
+    while !rest.is_empty() {
+        let (entry, tail) = split_entry(rest).ok_or(entries.len())?;
+        entries.push(entry);
+        rest = tail;
+    }
+    Ok(entries)
+}
+
+fn split_entry(log: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (head, tail) = log.split_first_chunk::<HEAD>()?;
+    let (entry, tail) = tail.split_at_checked(u32::from_be_bytes(*head) as usize)?;
+    let (check, tail) = tail.split_at_checked(CHECK)?;
+    (keccak(&[entry])[..CHECK] == *check).then_some((entry, tail))
 }
 
 /// A file of entries, one appended after another: `length u32 | entry | keccak256(entry)[..8]`.

@@ -6,7 +6,7 @@
 
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
-use pogo_protocol::codec::{Reader, Writer};
+use pogo_protocol::codec::{CodecError, Reader, Writer};
 use pogo_protocol::model::TraceMode;
 use pogo_protocol::record::StepRecord;
 use pogo_protocol::trace::Trace;
@@ -18,7 +18,8 @@ use crate::round::Round;
 use crate::store::{Log, Store};
 use crate::train::{Job, Stepper};
 
-const LOG: &str = "traces.log";
+/// The log of trace roots.
+pub const TRACE_ROOTS: &str = "traces.log";
 const MAGIC: &[u8; 8] = b"pogo/trt";
 
 /// Root over the tensors of a step.
@@ -47,7 +48,7 @@ pub fn complete(
     if job.round.spec.trace == TraceMode::Challenged {
         return Ok(());
     }
-    let mut log = Log::open(&store.path(LOG), None)?;
+    let mut log = Log::open(&store.path(TRACE_ROOTS), None)?;
     log.cut()?;
     let (first, steps) = (log.len() as u32, job.round.spec.steps);
     if first < steps {
@@ -74,14 +75,19 @@ pub fn fill(store: &Store, job: &Job<'_>, records: &mut [StepRecord]) -> Result<
     if job.round.spec.trace == TraceMode::Challenged {
         return Ok(());
     }
-    let mut log = Log::open(&store.path(LOG), Some(job.round.spec.steps as usize))?;
+    let mut log = Log::open(&store.path(TRACE_ROOTS), Some(job.round.spec.steps as usize))?;
     for (t, record) in records.iter_mut().skip(1).enumerate() {
-        record.trace_root = read(&log.read(t)?).map_err(|error| store.content(LOG, format!("entry {t}: {error}")))?;
+        record.trace_root =
+            decode_root(&log.read(t)?).map_err(|error| store.content(TRACE_ROOTS, format!("entry {t}: {error}")))?;
     }
     Ok(())
 }
 
-fn read(bytes: &[u8]) -> Result<Fr, pogo_protocol::codec::CodecError> {
+/// Reads an entry of [`TRACE_ROOTS`].
+///
+/// # Errors
+/// [`CodecError`] naming the field.
+pub fn decode_root(bytes: &[u8]) -> Result<Fr, CodecError> {
     let mut reader = Reader::new(bytes, MAGIC, "trace root")?;
     let root = reader.scalar("trace root")?;
     reader.finish()?;

@@ -17,7 +17,7 @@ use pogo_protocol::record::StepRecord;
 use pogo_protocol::step::StepResult;
 use pogo_protocol::trace::Trace as StepTrace;
 
-use crate::checkpoint::{decode_codes, decode_state, encode_codes, encode_state};
+use crate::checkpoint::{decode_checkpoint, decode_codes, encode_codes, seal};
 use crate::commit;
 use crate::device::gpu::GpuError;
 use crate::device::{Device, Done, Step, Trainer};
@@ -25,6 +25,12 @@ use crate::error::Error;
 use crate::round::Round;
 use crate::store::{Log, Store};
 use crate::trace;
+
+/// The log of step records.
+pub const RECORDS: &str = "records.log";
+
+/// The log of updates.
+pub const UPDATES: &str = "updates.log";
 
 /// Steps between two checkpoints on disk.
 pub const SNAPSHOT: u32 = 64;
@@ -233,8 +239,8 @@ pub fn train(store: &Store, job: &Job<'_>, mut progress: impl FnMut(Progress)) -
 
 fn train_on(store: &Store, job: &Job<'_>, progress: &mut impl FnMut(Progress)) -> Result<Trace, Error> {
     let (mut state, mut records, first) = resume(store, job)?;
-    let mut record_log = Log::open(&store.path("records.log"), Some(records.len()))?;
-    let mut update_log = Log::open(&store.path("updates.log"), Some(first as usize))?;
+    let mut record_log = Log::open(&store.path(RECORDS), Some(records.len()))?;
+    let mut update_log = Log::open(&store.path(UPDATES), Some(first as usize))?;
     record_log.cut()?;
     update_log.cut()?;
     if records.is_empty() {
@@ -258,7 +264,7 @@ fn train_on(store: &Store, job: &Job<'_>, progress: &mut impl FnMut(Progress)) -
             state = stepper.state()?;
             update_log.sync()?;
             record_log.sync()?;
-            store.write(&checkpoint_name(t), &sealed(&state))?;
+            store.write(&checkpoint_name(t), &seal(&state))?;
         }
         let loss = records[t as usize].loss as f64 / 65536.0 / f64::from(job.round.spec.batch);
         progress(Progress::Steps { done: t, of: steps, loss });
@@ -284,9 +290,8 @@ pub fn load(store: &Store, job: &Job<'_>) -> Result<Trace, Error> {
 ///
 /// # Errors
 /// [`Error`] of the store.
-pub fn records(store: &Store, job: &Job<'_>) -> Result<Vec<StepRecord>, Error> {
-    let mut log = Log::open(&store.path("records.log"), Some(job.round.spec.steps as usize + 1))?;
-    let mut records = read_records(store, &mut log)?;
+pub fn all_records(store: &Store, job: &Job<'_>) -> Result<Vec<StepRecord>, Error> {
+    let mut records = records(store, job.round.spec.steps as usize + 1)?;
     trace::fill(store, job, &mut records)?;
     Ok(records)
 }
@@ -297,7 +302,7 @@ pub fn records(store: &Store, job: &Job<'_>) -> Result<Vec<StepRecord>, Error> {
 /// [`Error`] of the store.
 pub fn codes_at(store: &Store, spec: &Spec, log: &mut Log, t: u32) -> Result<Vec<Vec<i8>>, Error> {
     let (bytes, _) = log.read_any(t as usize)?;
-    Ok(decode_codes(spec, &bytes).map_err(|error| store.content("updates.log", error))?)
+    Ok(decode_codes(spec, &bytes).map_err(|error| store.content(UPDATES, error))?)
 }
 
 /// Root of a state.
@@ -324,35 +329,80 @@ pub fn initial_record(layout: &Layout, state: &State) -> Result<StepRecord, Erro
     })
 }
 
-/// State and step of the last checkpoint whose logs are whole, and the records up to it.
-fn resume(store: &Store, job: &Job<'_>) -> Result<(State, Vec<StepRecord>, u32), Error> {
-    for (t, name) in checkpoints(store)?.into_iter().rev() {
-        let records = Log::open(&store.path("records.log"), Some(t as usize + 1));
-        let updates = Log::open(&store.path("updates.log"), Some(t as usize));
-        let (Ok(mut records), Ok(_)) = (records, updates) else { continue };
-        let records = read_records(store, &mut records)?;
-        let state = load_checkpoint(store, &job.round.spec, &name)?;
-        hold(&job.round.layout, &state, &records[t as usize])?;
-        return Ok((state, records, t));
-    }
-    Ok((State::initial(&job.round.spec), Vec::new(), 0))
-}
-
-fn read_records(store: &Store, log: &mut Log) -> Result<Vec<StepRecord>, Error> {
-    let count = log.len();
-    let read = |index| {
+/// The first `count` records of `store`, as training left them: without trace roots.
+///
+/// # Errors
+/// [`Error::Store`] when there are fewer, or one is damaged.
+pub fn records(store: &Store, count: usize) -> Result<Vec<StepRecord>, Error> {
+    let mut log = Log::open(&store.path(RECORDS), Some(count))?;
+    let read = |index| -> Result<StepRecord, Error> {
         let record = StepRecord::decode(&log.read(index)?);
-        Ok(record.map_err(|error| store.content("records.log", format!("entry {index}: {error}")))?)
+        Ok(record.map_err(|error| store.content(RECORDS, format!("entry {index}: {error}")))?)
     };
     (0..count).map(read).collect()
 }
 
+/// Lets the round in `store` start from `state` instead of the seed.
+///
+/// # Errors
+/// [`Error::Store`].
+pub fn start_from(store: &Store, state: &State) -> Result<(), Error> {
+    Ok(store.write(&checkpoint_name(0), &seal(state))?)
+}
+
+/// Whether the round in `store` starts from a state of its own, see [`start_from`].
+pub fn has_start(store: &Store) -> bool {
+    store.has(&checkpoint_name(0))
+}
+
+/// The state before step `t` as it lies on disk, not held to its record. Before step 0 that is the
+/// state of the seed, unless there is another to start from.
+///
+/// # Errors
+/// [`Error::Store`] when there is no checkpoint of `t`, or it is none of this spec.
+pub fn state_on_disk(store: &Store, spec: &Spec, t: u32) -> Result<State, Error> {
+    if t == 0 && !has_start(store) {
+        return Ok(State::initial(spec));
+    }
+    load_checkpoint(store, spec, &checkpoint_name(t))
+}
+
+/// Steps before which the state lies on disk, rising, up to `steps`; the first is 0.
+///
+/// # Errors
+/// [`Error::Store`].
+pub fn steps_on_disk(store: &Store, steps: u32) -> Result<Vec<u32>, Error> {
+    let later = checkpoints(store)?.into_iter().map(|(t, _)| t).filter(|t| (1..=steps).contains(t));
+    Ok(std::iter::once(0).chain(later).collect())
+}
+
+/// Whether a state is the recorded one.
+///
+/// # Errors
+/// [`Error::Leaf`] for a word outside its range.
+pub fn is_recorded(layout: &Layout, state: &State, record: &StepRecord) -> Result<bool, Error> {
+    Ok(state.exponents == record.next_exponents && state_root(layout, state)? == record.state_root)
+}
+
+/// State and step of the last checkpoint whose logs are whole, and the records up to it.
+fn resume(store: &Store, job: &Job<'_>) -> Result<(State, Vec<StepRecord>, u32), Error> {
+    for (t, name) in checkpoints(store)?.into_iter().rev() {
+        let logged = Log::open(&store.path(RECORDS), Some(t as usize + 1))
+            .and_then(|_| Log::open(&store.path(UPDATES), Some(t as usize)));
+        if logged.is_err() {
+            continue;
+        }
+        let records = records(store, t as usize + 1)?;
+        let state = load_checkpoint(store, &job.round.spec, &name)?;
+        hold(&job.round.layout, &state, &records[t as usize])?;
+        return Ok((state, records, t));
+    }
+    Ok((state_on_disk(store, &job.round.spec, 0)?, Vec::new(), 0))
+}
+
 fn nearest(store: &Store, job: &Job<'_>, records: &[StepRecord], t: u32) -> Result<(State, u32), Error> {
-    let before = checkpoints(store)?.into_iter().rev().find(|&(at, _)| at <= t);
-    let (state, at) = match before {
-        Some((at, name)) => (load_checkpoint(store, &job.round.spec, &name)?, at),
-        None => (State::initial(&job.round.spec), 0),
-    };
+    let at = steps_on_disk(store, t)?.pop().unwrap_or(0);
+    let state = state_on_disk(store, &job.round.spec, at)?;
     hold(&job.round.layout, &state, &records[at as usize])?;
     Ok((state, at))
 }
@@ -365,29 +415,14 @@ fn checkpoints(store: &Store) -> Result<Vec<(u32, String)>, Error> {
 }
 
 /// Name of the checkpoint before step `t`.
-pub(crate) fn checkpoint_name(t: u32) -> String {
+pub fn checkpoint_name(t: u32) -> String {
     format!("checkpoints/{t:010}.state")
 }
 
-const SEAL: usize = 32;
-
-/// A checkpoint file: the state and its checksum.
-pub(crate) fn sealed(state: &State) -> Vec<u8> {
-    let mut bytes = encode_state(state);
-    bytes.extend(pogo_protocol::stream::keccak(&[&bytes]));
-    bytes
-}
-
 fn load_checkpoint(store: &Store, spec: &Spec, name: &str) -> Result<State, Error> {
-    let bytes = store.read(name)?;
-    let (body, seal) = bytes.split_at(bytes.len().saturating_sub(SEAL));
-    if pogo_protocol::stream::keccak(&[body]) != seal {
-        return Err(store.content(name, "checksum does not match").into());
-    }
-    Ok(decode_state(spec, body).map_err(|error| store.content(name, error))?)
+    Ok(store.parse(name, |bytes| decode_checkpoint(spec, bytes))?)
 }
 
 fn hold(layout: &Layout, state: &State, record: &StepRecord) -> Result<(), Error> {
-    let equal = state_root(layout, state)? == record.state_root && state.exponents == record.next_exponents;
-    if equal { Ok(()) } else { Err(Error::Diverged { step: record.index }) }
+    if is_recorded(layout, state, record)? { Ok(()) } else { Err(Error::Diverged { step: record.index }) }
 }

@@ -47,8 +47,8 @@ pub(crate) fn attest(
     trace: &Trace,
 ) -> Result<Vec<SignedAttestation>, Failure> {
     let _span = tracing::info_span!("attest").entered();
-    let parent = State::initial(&workspace.setup.spec);
-    let disputes = dispute::read(&workspace.store)?;
+    let parent = workspace.start()?;
+    let disputes = dispute::read(&workspace.store.path(""))?;
     let vote = |number| {
         let attester = development_key(number)?.address();
         let signed = match disputes.iter().find(|opened| opened.dispute.disputer() == attester) {

@@ -6,7 +6,7 @@ use pogo_protocol::record::steps_root;
 use pogo_prover::audit::{Finding, Traced, audit};
 use pogo_prover::commit::records_tree;
 use pogo_prover::store::Log;
-use pogo_prover::train::{Stepper, codes_at, records};
+use pogo_prover::train::{RECORDS, Stepper, UPDATES, all_records, codes_at};
 
 use super::{Done, Work};
 use crate::failure::Failure;
@@ -31,12 +31,12 @@ pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failu
     let files = arguments.files(&workspace)?;
     let data = workspace.data()?;
     let job = workspace.job(&data);
-    let records = records(&workspace.store, &job)?;
+    let records = all_records(&workspace.store, &job)?;
     let tree = records_tree(workspace.round.shape.steps_depth, &records);
     if steps_root(tree.root(), records.len() as u32) != commitment.steps_root {
-        return Err(Failure::in_file(&workspace.store.path("records.log"), "not the records of the commitment"));
+        return Err(Failure::in_file(&workspace.store.path(RECORDS), "not the records of the commitment"));
     }
-    let mut log = Log::open(&workspace.store.path("updates.log"), Some(commitment.steps as usize))?;
+    let mut log = Log::open(&workspace.store.path(UPDATES), Some(commitment.steps as usize))?;
     let stepper = Stepper::new(&job, records[0].state_root)?;
     let seed = random()?;
     let bar = console.bar("audit", files.len() as u64);

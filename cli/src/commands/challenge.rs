@@ -30,12 +30,14 @@ pub(crate) struct BeaconArgument {
 impl BeaconArgument {
     /// The beacon that was given.
     pub(crate) fn value(&self) -> Result<Option<[u8; 32]>, Failure> {
-        let parse = |text: &String| {
-            let what = || Failure::Usage(format!("--beacon: expected 64 hexadecimal digits, got {text:?}"));
-            spec::hex::<32>(text).ok_or_else(what)
-        };
-        self.beacon.as_ref().map(parse).transpose()
+        self.beacon.as_ref().map(|text| bytes_32("--beacon", text)).transpose()
     }
+}
+
+/// 32 bytes from the hexadecimal digits of an option.
+pub(crate) fn bytes_32(option: &str, text: &str) -> Result<[u8; 32], Failure> {
+    let what = || Failure::Usage(format!("{option}: expected 64 hexadecimal digits, got {text:?}"));
+    spec::hex::<32>(text).ok_or_else(what)
 }
 
 /// Runs the command.

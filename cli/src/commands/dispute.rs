@@ -118,7 +118,7 @@ fn may_sign(workspace: &Workspace, arguments: &Open) -> Result<(), Failure> {
             file.display()
         ));
     }
-    for Opened { dispute, .. } in dispute::read(&workspace.store)? {
+    for Opened { dispute, .. } in dispute::read(&workspace.store.path(""))? {
         if dispute.cell == arguments.cell {
             return usage(format!("--cell: {} is disputed already", dispute.cell));
         }
@@ -148,7 +148,8 @@ fn answer(arguments: &Answer, console: Console) -> Result<Done, Failure> {
         }
     }
     if !openings.is_empty() {
-        let prover = workspace.timed("keys", || prove::make_prover(&workspace, arguments.srs.as_deref(), console))?;
+        let prover =
+            workspace.timed("keys", || prove::prover(&workspace, arguments.srs.as_deref(), openings.len(), console))?;
         let description = description(workspace.setup.srs)?;
         for (cell, statement, opened) in openings {
             let proof = workspace.timed("answer", || Ok(prover.prove(&statement, opened)?))?;
@@ -166,7 +167,7 @@ fn answer(arguments: &Answer, console: Console) -> Result<Done, Failure> {
 fn unanswered(workspace: &Workspace, public: &PublicRound<'_>) -> Result<Vec<(Cell, Statement)>, Failure> {
     let description = description(workspace.setup.srs)?;
     let mut open = Vec::new();
-    for Opened { dispute, answer } in dispute::read(&workspace.store)? {
+    for Opened { dispute, answer } in dispute::read(&workspace.store.path(""))? {
         let statement = dispute.check(&workspace.store, public)?;
         let encoded = statement.encode();
         if answer.is_none_or(|proof| verify_with(&description, &encoded, &proof).is_err()) {
@@ -180,7 +181,7 @@ fn unanswered(workspace: &Workspace, public: &PublicRound<'_>) -> Result<Vec<(Ce
 fn table(workspace: &Workspace, public: &PublicRound<'_>) -> Result<Table, Failure> {
     let description = description(workspace.setup.srs)?;
     let mut rows = Vec::new();
-    for Opened { dispute, answer } in dispute::read(&workspace.store)? {
+    for Opened { dispute, answer } in dispute::read(&workspace.store.path(""))? {
         let statement = dispute.check(&workspace.store, public)?.encode();
         let answer = match answer.map(|proof| verify_with(&description, &statement, &proof)) {
             None => "none",

@@ -37,7 +37,7 @@ pub(crate) fn finalize(
     signed: &[SignedAttestation],
 ) -> Result<Verdict, Failure> {
     let _span = tracing::info_span!("finalize").entered();
-    let disputes = dispute::read(&workspace.store)?;
+    let disputes = dispute::read(&workspace.store.path(""))?;
     let public = challenge::public(workspace, &published.commitment, published.beacon)?;
     for opened in &disputes {
         opened.dispute.check(&workspace.store, &public)?;
@@ -108,8 +108,9 @@ fn line(dispute: &Disputed) -> String {
     format!("{what}; the bond of {bond} of {disputer} goes to the {}", won_by(dispute))
 }
 
-fn read_attestations(dir: &Path) -> Result<Vec<SignedAttestation>, Failure> {
-    let files = list_folder(&dir.join("attestations"))?;
+/// The attestations in a folder of a round.
+pub(crate) fn read_attestations(dir: &Path) -> Result<Vec<SignedAttestation>, Failure> {
+    let files = list_folder(&dir.join(Published::ATTESTATIONS))?;
     if files.is_empty() {
         let what = "attestations: none there: run `pogo attest` first";
         return Err(Failure::Usage(format!("{}: {what}", dir.display())));

@@ -11,9 +11,13 @@ use pogo_protocol::opening::Openings;
 use pogo_protocol::record::StepRecord;
 use pogo_protocol::statement::Statement;
 use pogo_protocol::stream::keccak;
-use pogo_prover::checkpoint::decode_state;
+use pogo_prover::checkpoint::{self, decode_model, decode_state, unseal};
+use pogo_prover::commit::quantized_root;
+use pogo_prover::distance::NAMES;
 use pogo_prover::error::hex;
+use pogo_prover::reference::Reference;
 use pogo_prover::round::Round;
+use pogo_prover::store::entries;
 use pogo_prover::train::state_root;
 use pogo_verifier::{Setup as SrsKind, container};
 
@@ -32,8 +36,6 @@ pub(crate) struct Arguments {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
-
-const SEAL: usize = 32;
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<Done, Failure> {
@@ -62,7 +64,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         }
         Some(Dispute::MAGIC) => head("dispute").then(dispute::inspected(&decode(file, Dispute::decode(&content))?)),
         Some(Verdict::MAGIC) => head("verdict").then(finalize::table(&decode(file, Verdict::decode(&content))?)),
-        Some(b"pogo/sta") => head("checkpoint").then(checkpoint(file, &content)?),
+        Some(checkpoint::MAGIC) => head("checkpoint").then(state(file, &content)?),
+        Some(Traced::MAGIC) => head("traced step").then(traced(file, &content)?),
+        Some(checkpoint::MODEL_MAGIC) => head("4-bit model").then(model(file, &content)?),
+        Some(Reference::MAGIC) => head("reference").then(reference(&decode(file, Reference::decode(&content))?)),
         Some(b"pogo/srs") => head("prepared SRS").then(srs(file)?),
         Some(b"pogo/vk\0") => return Err(Failure::in_file(file, "a circuit description; no artifact of a round")),
         _ => head("log").then(log(file, &content)?),
@@ -137,26 +142,50 @@ fn proof(file: &Path, content: &[u8]) -> Result<Table, Failure> {
 }
 
 /// A checkpoint means something to its setup only, which lies beside its folder.
-fn checkpoint(file: &Path, content: &[u8]) -> Result<Table, Failure> {
-    let (body, seal) = content.split_at(content.len().saturating_sub(SEAL));
-    if keccak(&[body]) != seal {
-        return Err(Failure::in_file(file, "checksum does not match"));
-    }
-    let table = Table::new("fields").row("checksum", "checksum", hex(seal));
+fn state(file: &Path, content: &[u8]) -> Result<Table, Failure> {
+    let body = unseal(content).ok_or_else(|| Failure::in_file(file, "checksum does not match"))?;
+    let table = Table::new("fields").row("checksum", "checksum", hex(&keccak(&[body])));
     let folder = file.parent().and_then(Path::parent).unwrap_or(Path::new(""));
-    let beside = folder.join(crate::workspace::SETUP);
-    if !beside.exists() {
+    let Some(round) = round_in(folder)? else {
         return Ok(table.row("state_root", "state root", "unknown without the setup.bin beside the folder"));
-    }
-    let setup = parse(&beside, Setup::decode)?;
-    let round = Round::new(setup.spec.clone(), setup.context, Shape::MINIMAL)?;
-    let state = decode(file, decode_state(&setup.spec, body))?;
+    };
+    let state = decode(file, decode_state(&round.spec, body))?;
     let root = decode(file, state_root(&round.layout, &state))?;
     let exponents = state.exponents.as_ref();
     Ok(table
         .row("state_root", "state root", hex(&scalar_bytes(&root)))
         .row("leaves", "leaves", round.layout.leaf_count() as u64)
         .row("exponents", "exponents", exponents.map_or("none yet".to_owned(), |exponents| format!("{exponents:?}"))))
+}
+
+/// A 4-bit model, too, means something to its setup only, which lies beside it.
+fn model(file: &Path, content: &[u8]) -> Result<Table, Failure> {
+    let Some(round) = round_in(file.parent().unwrap_or(Path::new("")))? else {
+        return Ok(Table::new("fields").row("quantized_root", "4-bit root", "unknown without the setup.bin beside it"));
+    };
+    let model = decode(file, decode_model(&round.spec, content))?;
+    let root = decode(file, quantized_root(&round.layout, &model))?;
+    Ok(Table::new("fields").row("quantized_root", "4-bit root", hex(&scalar_bytes(&root))).row(
+        "exponents",
+        "exponents",
+        format!("{:?}", model.exponents),
+    ))
+}
+
+/// The round whose setup lies in this folder.
+fn round_in(folder: &Path) -> Result<Option<Round>, Failure> {
+    let file = folder.join(crate::workspace::SETUP);
+    if !file.exists() {
+        return Ok(None);
+    }
+    let setup = parse(&file, Setup::decode)?;
+    Ok(Some(Round::new(setup.spec, setup.context, Shape::MINIMAL)?))
+}
+
+fn reference(reference: &Reference) -> Table {
+    let table = Table::new("two independent runs").row("inputs", "inputs", hex(&reference.inputs));
+    let values = NAMES.into_iter().zip(reference.distance.values());
+    values.fold(table, |table, (name, value)| table.row(name, name, value))
 }
 
 fn srs(file: &Path) -> Result<Table, Failure> {
@@ -168,25 +197,14 @@ fn srs(file: &Path) -> Result<Table, Failure> {
         .row("source_g1", "SHA-256 of the source", hex(&srs.source.g1)))
 }
 
-/// A log: `length u32 | entry | keccak256(entry)[..8]`, again and again.
+/// The log of records, or that of updates.
 fn log(file: &Path, content: &[u8]) -> Result<Table, Failure> {
     let unknown = || Failure::in_file(file, "not an artifact of pogo");
-    let (mut entries, mut rest) = (Vec::new(), content);
-    while let Some((head, tail)) = rest.split_first_chunk::<4>() {
-        let size = u32::from_be_bytes(*head) as usize;
-        let entry = tail.get(..size).ok_or_else(unknown)?;
-        let check = tail.get(size..size.saturating_add(8)).ok_or_else(unknown)?;
-        if keccak(&[entry])[..8] != *check {
-            return Err(if entries.is_empty() {
-                unknown()
-            } else {
-                Failure::in_file(file, format!("entry {}: checksum does not match", entries.len()))
-            });
-        }
-        entries.push(entry);
-        rest = &tail[size + 8..];
-    }
-    if entries.is_empty() || !rest.is_empty() {
+    let entries = entries(content).map_err(|number| match number {
+        0 => unknown(),
+        number => Failure::in_file(file, format!("entry {number} is incomplete or damaged")),
+    })?;
+    if entries.is_empty() {
         return Err(unknown());
     }
     let table = Table::new("log").row("entries", "entries", entries.len() as u64);

@@ -59,11 +59,7 @@ pub(crate) fn prove(
     if missing.is_empty() {
         return Ok(statements.len());
     }
-    if workspace.setup.srs == SrsKind::Development {
-        console.warn("DEVELOPMENT SRS: its secret is public, anybody can forge proofs under it. For trials only.");
-    }
-    console.note(estimate::proving(missing.len()));
-    let prover = workspace.timed("keys", || make_prover(workspace, srs, console))?;
+    let prover = workspace.timed("keys", || prover(workspace, srs, missing.len(), console))?;
     let bar = console.bar("prove", missing.len() as u64);
     for part in missing {
         workspace.timed("prove", || prove_part(workspace, &prover, &statements[part]))?;
@@ -80,8 +76,20 @@ fn prove_part(workspace: &Workspace, prover: &Prover, statement: &Statement) -> 
     Ok(workspace.store.write(&part_file("proofs", part), &proof)?)
 }
 
-/// SRS and keys of the round, which must be those that the verifier embeds.
-pub(crate) fn make_prover(workspace: &Workspace, srs: Option<&Path>, console: Console) -> Result<Prover, Failure> {
+/// SRS and keys of the round, after telling what so many proofs will cost.
+///
+/// # Errors
+/// When the SRS is not the one that the round rests on.
+pub(crate) fn prover(
+    workspace: &Workspace,
+    srs: Option<&Path>,
+    proofs: usize,
+    console: Console,
+) -> Result<Prover, Failure> {
+    if workspace.setup.srs == SrsKind::Development {
+        console.warn("DEVELOPMENT SRS: its secret is public, anybody can forge proofs under it. For trials only.");
+    }
+    console.note(estimate::proving(proofs));
     let spinner = console.spinner("preparing SRS and keys");
     let shape = Shape::MINIMAL;
     let srs = match (workspace.setup.srs, srs) {

@@ -1,16 +1,16 @@
 //! `pogo replay`: recomputes steps exactly and names every step and leaf that differs.
 
+mod segments;
+
 use std::ops::Range;
 
-use pogo_prover::error::Error;
-use pogo_prover::replay::replay;
+use pogo_prover::replay::{Difference, replay};
+use pogo_prover::segments::Selection;
+use pogo_prover::train;
 
 use super::{Done, WorkOnDevice};
 use crate::failure::Failure;
 use crate::output::{Console, Table};
-
-/// Differences that are printed; the rest is counted.
-const SHOWN: usize = 20;
 
 /// Arguments of the command.
 #[derive(Clone, Debug, clap::Args)]
@@ -18,14 +18,24 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     at: WorkOnDevice,
     /// One step, from 0.
-    #[arg(long, value_name = "N", conflicts_with_all = ["steps", "all"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["steps", "all", "segments"])]
     step: Option<u32>,
     /// Steps from A to before B.
-    #[arg(long, value_name = "A..B", conflicts_with = "all")]
+    #[arg(long, value_name = "A..B", conflicts_with_all = ["all", "segments"])]
     steps: Option<String>,
     /// All steps: the default.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "segments")]
     all: bool,
+    /// Replay from checkpoint to checkpoint, and tell how far apart states are: all segments, N drawn
+    /// at random, or top:Q, the Q that moved the weights most (an extra: an attacker knows where it looks).
+    #[arg(long, value_name = "all|N|top:Q")]
+    segments: Option<Selection>,
+    /// Seed of 32 bytes that draws the N segments [default: drawn by this machine].
+    #[arg(long, value_name = "HEX", requires = "segments")]
+    seed: Option<String>,
+    /// Tell distances as parts of that of two independent runs; trains twice, and keeps reference.bin.
+    #[arg(long, requires = "segments")]
+    reference: bool,
 }
 
 /// Runs the command.
@@ -33,29 +43,25 @@ pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failu
     let _span = tracing::info_span!("replay").entered();
     let workspace = arguments.at.open(console)?;
     let commitment = workspace.commitment()?;
-    let steps = arguments.range(workspace.setup.spec.steps)?;
+    if let Some(selection) = arguments.segments {
+        return segments::run(&workspace, &commitment, arguments, selection, console);
+    }
+    let all = workspace.setup.spec.steps;
+    let steps = arguments.range(all)?;
     let data = workspace.data()?;
-    let trace = pogo_prover::train::load(&workspace.store, &workspace.job(&data)).map_err(|error| match error {
-        Error::Unfinished { .. } => {
-            Failure::in_file(&workspace.store.path(""), format!("the logs are damaged: {error}"))
-        }
-        error => error.into(),
-    })?;
     let bar = console.bar("replay", u64::from(steps.end - steps.start));
     let progress = |step: u32| bar.set_position(u64::from(step + 1 - steps.start));
     let job = workspace.job(&data);
-    let differences = replay(&workspace.store, &job, &trace.records, &commitment, steps.clone(), progress)?;
+    let records = train::all_records(&workspace.store, &job)?;
+    let differences = replay(&workspace.store, &job, &records, &commitment, steps.clone(), progress)?;
     bar.finish_and_clear();
-    let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
-    let table = Table::new("replay")
-        .row_as(
-            "steps",
-            "steps",
-            serde_json::json!([steps.start, steps.end]),
-            format!("{}..{}", steps.start, steps.end),
-        )
-        .row_as("differences", "differences", serde_json::json!(lines), lines.len().to_string());
-    Ok(Done { table, failure: failure(&lines) })
+    let table = Table::new("replay").row_as(
+        "steps",
+        "steps",
+        serde_json::json!([steps.start, steps.end]),
+        format!("{}..{}", steps.start, steps.end),
+    );
+    Ok(done(table, &differences))
 }
 
 impl Arguments {
@@ -70,13 +76,9 @@ impl Arguments {
     }
 }
 
-fn failure(differences: &[String]) -> Option<Failure> {
-    if differences.is_empty() {
-        return None;
-    }
-    let mut text = format!("not exact: {}", differences[..differences.len().min(SHOWN)].join("\n"));
-    if differences.len() > SHOWN {
-        text += &format!("\nand {} more", differences.len() - SHOWN);
-    }
-    Some(Failure::Check(text))
+/// The table with all differences; a failure unless there are none.
+fn done(table: Table, differences: &[Difference]) -> Done {
+    let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    let count = lines.len().to_string();
+    Done { failure: Failure::not_exact(&lines), table: table.row_as("differences", "differences", lines, count) }
 }

@@ -85,6 +85,7 @@ fn summary(
     let table = Table::new(format!("round {} of {}", setup.context.round, setup.spec.name))
         .row_as("data", "data", setup.source.describe(), source(workspace, data))
         .row_as("layers", "layers", serde_json::json!(setup.spec.layers), format!("{:?}", setup.spec.layers))
+        .row("start", "starts from", setup.start.describe())
         .row("steps", "steps", setup.spec.steps)
         .row("leaves", "leaves of 64 weights", workspace.round.layout.leaf_count() as u64)
         .row_as("device", "device", workspace.device.describe(), workspace.device.describe())
@@ -110,8 +111,7 @@ fn source(workspace: &Workspace, data: &Split) -> String {
 
 /// The model before and after, on the records held back.
 fn model(workspace: &Workspace, data: &Split, trace: &Trace) -> Result<Table, Failure> {
-    let (spec, test) = (&workspace.setup.spec, data.test.all());
-    let initial = State::initial(spec);
+    let (initial, test) = (workspace.start()?, data.test.all());
     let measure = |state: &State, model| evaluate(&workspace.round, &workspace.device, state, model, &test);
     let rows = |table: Table, names: [&'static str; 4], label: &str, model| {
         let (before, after) = (measure(&initial, model)?, measure(&trace.state, model)?);

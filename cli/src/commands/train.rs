@@ -2,15 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use pogo_protocol::model::State;
 use pogo_prover::data::Split;
+use pogo_prover::error::hex;
 use pogo_prover::train::{self, Progress, Trace};
 use pogo_verifier::Setup as SrsKind;
 
 use super::{DeviceArgument, Done, Work};
 use crate::estimate;
 use crate::failure::Failure;
+use crate::lineage::Link;
 use crate::output::{Console, Table};
-use crate::setup::{SAMPLES_MAX, Setup};
+use crate::setup::{SAMPLES_MAX, Setup, Start};
 use crate::spec;
 use crate::workspace::{COMMITMENT, SETUP, Workspace, parse};
 
@@ -31,6 +34,13 @@ pub(crate) struct Begin {
     /// Prepared ceremony SRS that the proofs rest on [default: the development SRS].
     #[arg(long, value_name = "FILE")]
     pub(crate) srs: Option<PathBuf>,
+    /// Continue the task of a finalized round from its final state: its work directory, or the copy
+    /// that `pogo publish --state` makes.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) parent: Option<PathBuf>,
+    /// Begin a task from the weights of a finalized round of another: likewise.
+    #[arg(long, value_name = "DIR", conflicts_with = "parent")]
+    pub(crate) fine_tune: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
 }
@@ -41,14 +51,57 @@ impl Begin {
     /// # Errors
     /// When the spec is none, or the directory holds another round.
     pub(crate) fn workspace(&self) -> Result<Workspace, Failure> {
-        let here = self.work.work.join(SETUP);
-        let asked = if self.spec.is_none() && here.exists() {
-            self.asked_again(&here)?
-        } else {
-            let kind = if self.srs.is_some() { SrsKind::Ceremony } else { SrsKind::Development };
-            spec::read(self.spec.as_deref(), self.samples.unwrap_or(DEFAULT_SAMPLES), kind)?
+        match (&self.parent, &self.fine_tune) {
+            (Some(dir), _) => self.continued(&finalized(dir)?),
+            (None, Some(dir)) => self.fine_tuned(&finalized(dir)?),
+            (None, None) => {
+                let here = self.work.work.join(SETUP);
+                let asked =
+                    if self.spec.is_none() && here.exists() { self.asked_again(&here)? } else { self.read_spec()? };
+                Workspace::create(&self.work.work, asked, None)
+            }
+        }
+    }
+
+    /// The round after `parent`, from its whole final state. A spec file says where the data is here
+    /// and who mines; it must be that of the task.
+    fn continued(&self, parent: &Link) -> Result<Workspace, Failure> {
+        let before = &parent.published.setup;
+        let mut asked = match &self.spec {
+            Some(_) => self.read_spec()?,
+            None => Setup { samples: self.samples.unwrap_or(before.samples), srs: self.srs_kind(), ..before.clone() },
         };
-        Workspace::create(&self.work.work, asked)
+        if asked.spec != before.spec || asked.context.task != before.context.task {
+            let (expected, got) = (hex(&before.spec.hash()), hex(&asked.spec.hash()));
+            return Err(Failure::Usage(format!("--parent: spec hash: expected {expected}, got {got}")));
+        }
+        asked.context.round = before.context.round + 1;
+        asked.start = Start::Parent(parent.commitment());
+        Workspace::create(&self.work.work, asked, Some(&parent.final_state()?))
+    }
+
+    /// Round 0 of another task, from the weights of `origin`.
+    fn fine_tuned(&self, origin: &Link) -> Result<Workspace, Failure> {
+        let mut asked = self.read_spec()?;
+        let (expected, got) = (&origin.round.spec.layers, &asked.spec.layers);
+        if expected != got {
+            return Err(Failure::Usage(format!("--fine-tune: model.layers: expected {expected:?}, got {got:?}")));
+        }
+        if asked.spec == origin.round.spec {
+            let what = "expected the spec of another task, got the same: --parent continues a task";
+            return Err(Failure::Usage(format!("--fine-tune: {what}")));
+        }
+        let inherited = State::from_weights(&asked.spec, origin.final_state()?.weights);
+        asked.start = Start::FineTune(origin.commitment());
+        Workspace::create(&self.work.work, asked, Some(&inherited))
+    }
+
+    fn read_spec(&self) -> Result<Setup, Failure> {
+        spec::read(self.spec.as_deref(), self.samples.unwrap_or(DEFAULT_SAMPLES), self.srs_kind())
+    }
+
+    fn srs_kind(&self) -> SrsKind {
+        if self.srs.is_some() { SrsKind::Ceremony } else { SrsKind::Development }
     }
 
     /// The round that is in the directory, with what the arguments say otherwise.
@@ -60,6 +113,13 @@ impl Begin {
         }
         Ok(setup)
     }
+}
+
+/// A round to start from, checked from its files.
+fn finalized(dir: &Path) -> Result<Link, Failure> {
+    let link = Link::read(dir)?;
+    link.check()?;
+    Ok(link)
 }
 
 /// Runs the command.

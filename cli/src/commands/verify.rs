@@ -132,7 +132,8 @@ fn verify_one(statement: &Path, proof: &Path, ceremony: bool, console: Console) 
         .row("srs", "SRS", crate::setup::srs_name(kind)))
 }
 
-fn refuse_development(kind: SrsKind, ceremony: bool, console: Console) -> Result<(), Failure> {
+/// Warns of the development SRS, or refuses it where a `ceremony` is asked for.
+pub(crate) fn refuse_development(kind: SrsKind, ceremony: bool, console: Console) -> Result<(), Failure> {
     if kind == SrsKind::Ceremony {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use pogo_circuits::round::Shape;
 use pogo_protocol::challenge::{self, UpdateSample};
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::fixed;
-use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
 use pogo_protocol::statement::Context;
 use pogo_prover::attack::mine::Mined;
 use pogo_prover::data::digits;
@@ -151,7 +151,8 @@ fn lie(work: &Path) -> String {
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 1,
-        data_root: scalar_bytes(&pogo_prover::commit::data_root(&data.train).1),
+        trace: TraceMode::Challenged,
+        data_root: scalar_bytes(&pogo_prover::commit::data_root(&data.train)),
     };
     assert_eq!(setup["spec_hash"], hex(&spec.hash()));
     let bytes = |field: &str| -> Vec<u8> {

@@ -1,11 +1,14 @@
 //! The `pogo` binary from outside: what it prints, what it writes, and its exit codes.
 
 mod attack;
+mod audit;
 mod device;
 mod dispute;
 mod order;
+mod provenance;
 mod resume;
 mod round;
+mod segments;
 mod tamper;
 mod usage;
 
@@ -98,13 +101,17 @@ pub fn folder() -> PathBuf {
 /// A copy of the finished round.
 pub fn copy_of_round() -> PathBuf {
     let target = folder().join("work");
-    for (name, content) in files(&ROUND) {
-        let file = target.join(name);
+    copy_files(&ROUND, &target);
+    target
+}
+
+/// Copies all files below a folder.
+pub fn copy_files(from: &Path, to: &Path) {
+    for (name, content) in files(from) {
+        let file = to.join(name);
         fs::create_dir_all(file.parent().expect("it lies in a folder")).expect("the folder is made");
         fs::write(file, content).expect("the file is written");
     }
-    fs::create_dir_all(target.join("checkpoints")).expect("the folder is made");
-    target
 }
 
 /// All files below a folder by name.

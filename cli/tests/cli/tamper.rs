@@ -113,6 +113,22 @@ fn another_commitment_in_the_directory_is_refused() {
 }
 
 #[test]
+fn a_commitment_to_another_number_of_steps_is_found_by_replay() {
+    let work = copy_of_round();
+    let name = work.join("commitment.bin");
+    let content = fs::read(&name).expect("the commitment reads");
+    // Magic 8, version 2, five roots and a hash of 32, then the steps: 12, now 8 or 28.
+    for bit in [2, 4] {
+        fs::write(&name, flip(&content, 8 * 205 + bit)).expect("the file is written");
+        for arguments in [&["--all"][..], &["--segments", "all"]] {
+            let done = run(["replay", "--work", &text(&work)].into_iter().chain(arguments.iter().copied()));
+            assert_eq!(done.code, 1, "{}", done.stderr);
+            assert!(done.reason().contains("commitment: steps is not the one"), "{}", done.stderr);
+        }
+    }
+}
+
+#[test]
 fn an_attestation_that_was_changed_is_refused() {
     let work = copy_of_round();
     let name = files(&work).into_keys().find(|name| name.starts_with("attestations/")).expect("there is one");

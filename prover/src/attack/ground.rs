@@ -8,7 +8,7 @@ use pogo_circuits::round::{Claim, RoundCircuit, Shape};
 use pogo_circuits::srs::Srs;
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::data::Batch;
-use pogo_protocol::model::{Schedule, Spec, State};
+use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
 use pogo_protocol::opening::Openings;
 use pogo_protocol::statement::{Context, Statement};
 use pogo_protocol::step::calibrate;
@@ -45,7 +45,7 @@ impl Ground {
     /// None with this spec, which fits the preset.
     pub fn new(scratch: &Path) -> Result<Self, Error> {
         let data = data::digits();
-        let (_, root) = data_root(&data.train);
+        let root = data_root(&data.train);
         let spec = Spec {
             name: "attack".into(),
             layers: vec![64, 16, 10],
@@ -56,6 +56,7 @@ impl Ground {
             schedule: Schedule::Linear,
             warmup: 0,
             seed: 7,
+            trace: TraceMode::Challenged,
             data_root: scalar_bytes(&root),
         };
         let context = Context { chain_id: 31_337, contract: [9; 20], task: [8; 32], round: 0, miner: [7; 20] };

@@ -11,13 +11,13 @@ use pogo_protocol::opening::{Openings, Violation};
 use pogo_protocol::record::StepRecord;
 use pogo_protocol::statement::Part;
 
-use crate::checkpoint::encode_codes;
+use crate::checkpoint::{encode_codes, seal};
 use crate::commit::{self, step_roots};
 use crate::error::Error;
 use crate::open::{self, Step, assemble};
 use crate::replay::{Difference, replay};
 use crate::store::{Log, Store};
-use crate::train::{Job, Stepper, Trace, checkpoint_name, initial_record, sealed};
+use crate::train::{Job, Stepper, Trace, checkpoint_name, initial_record};
 
 /// All of a round: what is published of it, and what only its miner has.
 #[derive(Clone)]
@@ -157,8 +157,8 @@ impl<'a> Mined<'a> {
         Ok(bad)
     }
 
-    /// Writes the round into a work directory as if `pogo train` had, with a checkpoint of every
-    /// record, so that none has to be recomputed.
+    /// Writes the round, which starts from the seed, into a work directory as if `pogo train` had,
+    /// with a checkpoint of every later record, so that none has to be recomputed.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -171,8 +171,8 @@ impl<'a> Mined<'a> {
         };
         log("records.log", self.trace.records.iter().map(StepRecord::encode).collect())?;
         log("updates.log", self.codes.iter().map(|codes| encode_codes(codes)).collect())?;
-        for (t, state) in (0..).zip(&self.states) {
-            store.write(&checkpoint_name(t), &sealed(state))?;
+        for (t, state) in (0..).zip(&self.states).skip(1) {
+            store.write(&checkpoint_name(t), &seal(state))?;
         }
         Ok(())
     }

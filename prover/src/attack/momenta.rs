@@ -86,10 +86,10 @@ pub(super) fn measure(ground: &Ground, court: &Court, attester: usize, beacon: [
 pub(super) fn another_batch(ground: &Ground) -> Result<Seen, Failed> {
     let honest = Mined::honest(ground.job())?;
     let (from, to) = (4, 8);
-    let digest = honest.trace.records[from].batch_digest;
+    let loss = honest.trace.records[from].loss;
     let mined = Mined::new(ground.job(), State::initial(&ground.round.spec), |_, draft| {
         if draft.record.index as usize == to {
-            draft.record.batch_digest = digest;
+            draft.record.loss = loss;
         }
     })?;
     if mined.codes != honest.codes {

@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use pogo_circuits::round::Shape;
 use pogo_protocol::codec::scalar_bytes;
-use pogo_protocol::data::DataSet;
+use pogo_protocol::data::{Batch, DataSet};
 use pogo_protocol::fixed::{WORD_MAX, WORD_MIN, pcg};
 use pogo_protocol::model::{Schedule, Spec, State};
 use pogo_protocol::statement::Context;
 use pogo_prover::commit;
-use pogo_prover::device::Device;
-use pogo_prover::device::gpu::{self, Gpu, Memory};
+use pogo_prover::device::gpu::{self, Gpu, GpuError, GpuTrainer, Memory};
+use pogo_prover::device::{Device, Step, Trainer};
+use pogo_prover::error::Error;
 use pogo_prover::round::Round;
 use pogo_prover::store::Store;
 use pogo_prover::train::{Job, Progress, Stepper, Trace, initial_record, train};
@@ -309,6 +310,57 @@ fn a_device_lost_in_the_middle_ends_in_the_same_roots() {
         assert_eq!(lost[0].1, gpu.describe(), "it goes on on the same adapter");
         assert_eq!(got.records, expected.records);
         assert!(got.state == expected.state);
+    });
+}
+
+/// A batch of `round` from a seed, its features over the whole range of a byte.
+fn made_up_batch(round: &Round, seed: u32) -> Batch {
+    let spec = &round.spec;
+    let draw = |i: u32| pcg(i ^ pcg(seed));
+    Batch {
+        features: (0..spec.batch * spec.layers[0]).map(|i| (draw(i) >> 24) as i8).collect(),
+        labels: (0..spec.batch).map(|i| (draw(!i) % spec.layers[spec.layers.len() - 1]) as u16).collect(),
+    }
+}
+
+/// A round that trains on no data set.
+fn round_of(layers: &[u32], batch: u32) -> Round {
+    let context = Context { chain_id: 0, contract: [0; 20], task: [0; 32], round: 0, miner: [0; 20] };
+    Round::new(spec(layers, batch, 65_536), context, Shape::MINIMAL).unwrap()
+}
+
+/// The first steps of a round.
+fn made_up_steps(round: &Round, count: u32) -> Vec<Step> {
+    (0..count).map(|t| Step { t, batch: made_up_batch(round, t) }).collect()
+}
+
+#[test]
+fn every_call_on_a_lost_device_says_that_it_was_lost() {
+    type Call = fn(&mut dyn Trainer, &Round) -> Result<(), Error>;
+    let calls: [(&str, Call); 5] = [
+        ("run", |trainer, round| trainer.run(&made_up_steps(round, 1), true).map(drop)),
+        ("state", |trainer, _| trainer.state().map(drop)),
+        ("model_roots", |trainer, _| trainer.model_roots().map(drop)),
+        ("evaluate", |trainer, round| trainer.evaluate(&[0], &made_up_batch(round, 1)).map(drop)),
+        ("load and state", |trainer, round| {
+            trainer.load(&State::initial(&round.spec))?;
+            trainer.state().map(drop)
+        }),
+    ];
+    let round = round_of(&[70, 20, 10], 64);
+    let lost = |what: &str, result: Result<(), Error>| {
+        assert!(matches!(result, Err(Error::Gpu(GpuError::Lost(_)))), "{what}: {result:?}");
+    };
+    on_every_adapter("every_call_on_a_lost_device_says_that_it_was_lost", |gpu| {
+        for (name, call) in calls {
+            let gpu = Gpu::open(gpu.index()).unwrap();
+            let mut trainer = GpuTrainer::new(&gpu, &round, 1).unwrap();
+            call(&mut trainer, &round).unwrap();
+            gpu.destroy();
+            lost(name, call(&mut trainer, &round));
+        }
+        gpu.destroy();
+        lost("new", GpuTrainer::new(gpu, &round, 1).map(drop));
     });
 }
 

@@ -4,6 +4,7 @@
 //! adapter will do. A submission is kept near [`SUBMISSION_SECONDS`], short enough that no driver's
 //! watchdog takes the device away and a desktop stays usable.
 
+mod caught;
 mod trainer;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use std::time::Instant;
 use pogo_shaders::kernel::{Access, Kernel, PARAMETERS};
 use pogo_shaders::plan::{Buffer, BufferId, Dispatch};
 
+use caught::caught;
 pub use trainer::GpuTrainer;
 
 /// Longest that a submission should keep the device.
@@ -343,10 +345,24 @@ impl Gpu {
         self.queue.submit([encoder.finish()]);
     }
 
+    /// Waits for everything that was submitted.
     fn wait(&self) -> Result<(), GpuError> {
-        let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
-        self.check()?;
-        polled.map(|_| ()).map_err(|error| GpuError::Other(error.to_string()))
+        self.poll(wgpu::PollType::wait_indefinitely())?;
+        self.check()
+    }
+
+    /// Lets wgpu look after the device. It tells of a loss while it does, and then panics.
+    fn poll(&self, how: wgpu::PollType) -> Result<(), GpuError> {
+        let polled = caught(|| self.device.poll(how));
+        match (self.shared.fault(), polled) {
+            (Some(lost @ GpuError::Lost(_)), _) => Err(lost),
+            (_, Err(panic)) => {
+                let lost = GpuError::Lost(panic);
+                self.shared.fail(lost.clone());
+                Err(lost)
+            }
+            (_, Ok(polled)) => polled.map(drop).map_err(|error| GpuError::Other(error.to_string())),
+        }
     }
 
     fn pipeline(&self, kernel: &'static Kernel) -> wgpu::ComputePipeline {
@@ -392,8 +408,14 @@ impl Gpu {
         })
     }
 
+    /// The fault, if there is one. What a lost device makes fail may be told before the loss is, so
+    /// wgpu is asked for news before any other fault is believed.
     fn check(&self) -> Result<(), GpuError> {
-        lock(&self.shared.fault).clone().map_or(Ok(()), Err)
+        match self.shared.fault() {
+            None => Ok(()),
+            Some(lost @ GpuError::Lost(_)) => Err(lost),
+            Some(fault) => self.poll(wgpu::PollType::Poll).and(Err(fault)),
+        }
     }
 }
 
@@ -404,6 +426,10 @@ impl Shared {
         if fault.is_none() || matches!(error, GpuError::Lost(_)) {
             *fault = Some(error);
         }
+    }
+
+    fn fault(&self) -> Option<GpuError> {
+        lock(&self.fault).clone()
     }
 }
 

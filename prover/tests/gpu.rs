@@ -2,6 +2,7 @@
 //!
 //! Without an adapter each test says that it was skipped, unless `POGO_REQUIRE_GPU` is set.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -395,5 +396,35 @@ fn a_buffer_that_no_memory_holds_is_named_with_its_size() {
         buffers.add("momenta of tensor 3", 1 << 40);
         let error = gpu.allocate(buffers.list()).unwrap_err().to_string();
         assert_eq!(error, "the GPU is out of memory: momenta of tensor 3 needs 4398046511104 bytes");
+    });
+}
+
+#[test]
+fn a_full_shard_is_read_back() {
+    on_every_adapter("a_full_shard_is_read_back", |gpu| {
+        let mut buffers = Buffers::default();
+        let (words, leaves) = (BINDING_MAX / 4, BINDING_MAX / 256);
+        let parts = [("weights", words), ("momenta", words), ("scales", leaves)];
+        let parts = parts.map(|(name, words)| (buffers.add(name, words), 3..words));
+        let memory = gpu.allocate(buffers.list()).unwrap();
+        // The first and last word of each part, and a few around every multiple of 2^20.
+        let marks = |range: &std::ops::Range<usize>| -> Vec<usize> {
+            let around = (0..range.end).step_by(1 << 20).flat_map(|i| i.saturating_sub(2)..i + 2);
+            around.chain([range.start, range.end - 1]).filter(|i| range.contains(i)).collect()
+        };
+        let (mut expected, mut at) = (HashMap::new(), 0);
+        for (id, range) in &parts {
+            for i in marks(range) {
+                let word = 1 + pcg((at + i) as u32) % 1000;
+                gpu.write(&memory, *id, i, &[word]);
+                expected.insert(at + i - range.start, word);
+            }
+            at += range.len();
+        }
+        let read = gpu.read(&memory, &parts).unwrap();
+        assert_eq!(read.len(), at);
+        assert!(read.len() * 4 > 256 << 20, "more than the largest buffer has");
+        let wrong = (0..at).find(|i| read[*i] != expected.get(i).copied().unwrap_or(0));
+        assert_eq!(wrong.map(|i| (i, read[i], expected.get(&i))), None, "(word, got, expected)");
     });
 }

@@ -22,6 +22,8 @@ pub use trainer::GpuTrainer;
 pub const SUBMISSION_SECONDS: f64 = 0.1;
 /// 32-bit operations a second that a device is taken to make until it was measured.
 const FIRST_SPEED: f64 = 2e9;
+/// Most words that are read from a device at once: 64 MiB, a quarter of what a buffer may have.
+const READ_WORDS: usize = 16 << 20;
 /// Bytes from one parameter block to the next: the alignment of uniform bindings.
 const PARAMETERS_STRIDE: u64 = 256;
 
@@ -304,31 +306,58 @@ impl Gpu {
         Ok(())
     }
 
-    /// Reads words of some buffers, one after the other.
+    /// Reads words of some buffers, one after the other; any number of them.
     ///
     /// # Errors
     /// [`GpuError::Lost`], or what wgpu reports.
     pub fn read(&self, memory: &Memory, parts: &[(BufferId, Range<usize>)]) -> Result<Vec<u32>, GpuError> {
-        let words: usize = parts.iter().map(|(_, range)| range.len()).sum();
+        let mut words = Vec::with_capacity(parts.iter().map(|(_, range)| range.len()).sum());
+        let (mut together, mut room) = (Vec::new(), READ_WORDS);
+        for (id, range) in parts {
+            let mut first = range.start;
+            while first < range.end {
+                let piece = first..range.end.min(first + room);
+                (first, room) = (piece.end, room - piece.len());
+                together.push((*id, piece));
+                if room == 0 {
+                    self.read_together(memory, &together, &mut words)?;
+                    (together, room) = (Vec::new(), READ_WORDS);
+                }
+            }
+        }
+        if !together.is_empty() {
+            self.read_together(memory, &together, &mut words)?;
+        }
+        Ok(words)
+    }
+
+    /// Appends at most [`READ_WORDS`] of some buffers, by way of one buffer.
+    fn read_together(
+        &self,
+        memory: &Memory,
+        parts: &[(BufferId, Range<usize>)],
+        words: &mut Vec<u32>,
+    ) -> Result<(), GpuError> {
+        let size = |range: &Range<usize>| range.len() as u64 * 4;
         let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("results"),
-            size: words.max(1) as u64 * 4,
+            size: parts.iter().map(|(_, range)| size(range)).sum(),
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut at = 0;
-        for (BufferId(id), range) in parts.iter().filter(|(_, range)| !range.is_empty()) {
-            let size = range.len() as u64 * 4;
-            encoder.copy_buffer_to_buffer(&memory.0[*id], range.start as u64 * 4, &staging, at, size);
-            at += size;
+        for (BufferId(id), range) in parts {
+            encoder.copy_buffer_to_buffer(&memory.0[*id], range.start as u64 * 4, &staging, at, size(range));
+            at += size(range);
         }
         self.queue.submit([encoder.finish()]);
         staging.map_async(wgpu::MapMode::Read, .., |_| ());
         self.wait()?;
         let bytes = staging.get_mapped_range(..).map_err(|error| GpuError::Other(error.to_string()))?;
         let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte));
-        Ok(bytes.chunks(4).take(words).map(word).collect())
+        words.extend(bytes.chunks(4).map(word));
+        Ok(())
     }
 
     fn submit(&self, steps: &[&Ready]) {

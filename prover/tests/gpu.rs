@@ -12,9 +12,10 @@ use pogo_protocol::data::{Batch, DataSet};
 use pogo_protocol::fixed::{WORD_MAX, WORD_MIN, pcg};
 use pogo_protocol::model::{Schedule, Spec, State};
 use pogo_protocol::statement::Context;
+use pogo_protocol::step::StepResult;
 use pogo_prover::commit;
 use pogo_prover::device::gpu::{self, Gpu, GpuError, GpuTrainer, Memory};
-use pogo_prover::device::{Device, Step, Trainer};
+use pogo_prover::device::{Device, Roots, Step, Trainer};
 use pogo_prover::error::Error;
 use pogo_prover::round::Round;
 use pogo_prover::store::Store;
@@ -22,6 +23,7 @@ use pogo_prover::train::{Job, Progress, Stepper, Trace, initial_record, train};
 use pogo_shaders::commit::Committing;
 use pogo_shaders::evaluate::{Evaluating, ROWS};
 use pogo_shaders::kernel::Access;
+use pogo_shaders::kernels::commit::{MOMENTA_HASH, QUANTIZED_LEAVES, STATE_LEAVES, UPDATE_LEAVES, WEIGHTS_HASH};
 use pogo_shaders::kernels::leaf::CONTROL;
 use pogo_shaders::plan::{BufferId, Buffers, Dispatch, run_twins};
 use pogo_shaders::step::{BINDING_MAX, Training};
@@ -145,6 +147,18 @@ fn every_kernel_of_a_step_equals_its_twin() {
     });
 }
 
+/// A dispatch over leaves in two, as the plan cuts those over many; any other as it is.
+fn halves(dispatch: &Dispatch) -> Vec<Dispatch> {
+    let over_leaves = [&WEIGHTS_HASH, &MOMENTA_HASH, &STATE_LEAVES, &UPDATE_LEAVES, &QUANTIZED_LEAVES];
+    if over_leaves.iter().all(|kernel| kernel.name != dispatch.kernel.name) {
+        return vec![dispatch.clone()];
+    }
+    let [mut first, mut second] = [dispatch.clone(), dispatch.clone()];
+    let middle = dispatch.parameters[1] / 2;
+    (first.parameters[1], second.parameters[0]) = (middle, middle);
+    vec![first, second]
+}
+
 #[test]
 fn every_kernel_of_a_commitment_equals_its_twin() {
     let specs = [(spec(&[70, 5, 3], 4, 4096), BINDING_MAX), (spec(&[130, 100, 70], 64, 65_536), 48 << 10)];
@@ -173,11 +187,11 @@ fn every_kernel_of_a_commitment_equals_its_twin() {
                 if shard.tensor + 1 == spec.layers.len() - 1 && shard.rows.end == spec.layers[shard.tensor + 1] as usize
                 {
                     let slot = round as usize % 2;
-                    committing.step(&training, slot).iter().for_each(|dispatch| pair.check(dispatch));
+                    committing.step(&training, slot).iter().flat_map(halves).for_each(|dispatch| pair.check(&dispatch));
                 }
             }
             evaluating.quantize(&training).iter().for_each(|dispatch| pair.check(dispatch));
-            committing.quantized(&training, &evaluating).iter().for_each(|dispatch| pair.check(dispatch));
+            committing.quantized(&training, &evaluating).iter().flat_map(halves).for_each(|d| pair.check(&d));
             assert_eq!(pair.plain[committing.flags.0][0], 0);
             pair.write(evaluating.exponents, &evaluating.pack_exponents(&[1 << 24; 2], &[-3]));
             pair.write(evaluating.labels, &(0..ROWS as u32).map(|i| i % 3).collect::<Vec<_>>());
@@ -380,6 +394,67 @@ fn steps_may_be_grouped_in_any_way() {
         for cuts in [&[0, 24][..], &[0, 1, 2, 24], &[0, 5, 21, 24]] {
             assert!(codes(&Device::Gpu(gpu.clone()), cuts) == expected, "{cuts:?}");
         }
+    });
+}
+
+/// Two steps of a net, one after the other, with their roots if it is small, and the state that they leave.
+fn two_steps(device: &Device, round: &Round) -> (Vec<(StepResult, Option<Roots>)>, State) {
+    let mut trainer = device.trainer(round, 5).unwrap();
+    let steps = made_up_steps(round, 2);
+    let small = round.layout.leaf_count() < 1000;
+    let done = steps.chunks(1).flat_map(|step| trainer.run(step, small).unwrap());
+    (done.map(|done| (done.result, done.roots)).collect(), trainer.state().unwrap())
+}
+
+#[test]
+fn nets_at_the_ends_of_what_a_spec_allows_equal_the_cpu() {
+    // More rows, then more leaves, than one dimension of a dispatch has workgroups; most layers; least.
+    let nets: [(&[u32], u32); 4] = [(&[1, 2], 1 << 16), (&[3, 1 << 16, 2], 1), (&[3; 64], 2), (&[1, 1], 1)];
+    for (layers, batch) in nets {
+        let round = round_of(layers, batch);
+        let expected = two_steps(&Device::Cpu, &round);
+        on_every_adapter("nets_at_the_ends_of_what_a_spec_allows_equal_the_cpu", |gpu| {
+            assert!(two_steps(&Device::Gpu(gpu.clone()), &round) == expected, "{layers:?}, batch {batch}");
+        });
+    }
+}
+
+#[test]
+fn a_run_may_have_more_steps_than_a_group() {
+    let round = round_of(&[4, 2], 2);
+    let results = |device: &Device| {
+        let mut trainer = device.trainer(&round, 5).unwrap();
+        let steps = made_up_steps(&round, 35);
+        assert!(steps.len() > trainer.group());
+        trainer.run(&steps, true).unwrap().into_iter().map(|done| (done.result, done.roots)).collect::<Vec<_>>()
+    };
+    let expected = results(&Device::Cpu);
+    on_every_adapter("a_run_may_have_more_steps_than_a_group", |gpu| {
+        assert_eq!(results(&Device::Gpu(gpu.clone())), expected);
+    });
+}
+
+#[test]
+fn a_state_that_is_loaded_forgets_all_of_the_last() {
+    let round = round_of(&[70, 20, 10], 64);
+    let steps = made_up_steps(&round, 4);
+    let mut cpu = Device::Cpu.trainer(&round, 1).unwrap();
+    cpu.run(&steps[..1], true).unwrap();
+    let (state, roots) = (cpu.state().unwrap(), cpu.model_roots().unwrap());
+    on_every_adapter("a_state_that_is_loaded_forgets_all_of_the_last", |gpu| {
+        let mut trainer = GpuTrainer::new(gpu, &round, 1).unwrap();
+        // Hashes of other leaves, which the next state must not keep.
+        trainer.run(&steps, true).unwrap();
+        trainer.load(&state).unwrap();
+        assert_eq!(trainer.model_roots().unwrap(), roots);
+        // A word that has no place in a leaf, which is told and then over.
+        let mut wrong = state.clone();
+        wrong.weights[0][3] = i32::MAX;
+        trainer.load(&wrong).unwrap();
+        let error = trainer.model_roots().unwrap_err().to_string();
+        assert_eq!(error, "GPU: a value left on the device has no place in a leaf");
+        trainer.load(&state).unwrap();
+        assert_eq!(trainer.model_roots().unwrap(), roots);
     });
 }
 

@@ -87,6 +87,7 @@ pub fn replay(
     }
     if steps.end == commitment.steps {
         let state = stepper.state()?;
+        drop(stepper); // a device holds one state at a time
         differences.extend(compare_commitments(&commit::commit(job.round, records, &state, job.device)?, commitment));
     }
     Ok(differences)

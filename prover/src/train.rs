@@ -27,7 +27,8 @@ use crate::store::{Log, Store};
 /// Steps between two checkpoints on disk.
 pub const SNAPSHOT: u32 = 64;
 
-/// Losses of a device after which training goes on on the CPU.
+/// Losses of a device after which training goes on on the CPU, as it does when a device that was
+/// opened again fails in any other way.
 const LOSSES: usize = 3;
 
 /// A round, the data it is trained on, and the device that does it.
@@ -62,9 +63,9 @@ pub enum Progress {
         /// Mean loss of the last step, nats.
         loss: f64,
     },
-    /// The device was lost; training goes on from the last checkpoint.
+    /// The device was lost, or failed after it was; training goes on from the last checkpoint.
     Lost {
-        /// What the device said.
+        /// What happened.
         reason: String,
         /// Where training goes on.
         next: String,
@@ -196,9 +197,10 @@ pub fn train(store: &Store, job: &Job<'_>, mut progress: impl FnMut(Progress)) -
     let mut device = job.device.clone();
     for losses in 1.. {
         match train_on(store, &Job { device: &device, ..*job }, &mut progress) {
-            Err(Error::Gpu(GpuError::Lost(reason))) => {
-                device = if losses < LOSSES { device.after_loss() } else { Device::Cpu };
-                progress(Progress::Lost { reason, next: device.describe() });
+            Err(Error::Gpu(error)) if losses > 1 || matches!(error, GpuError::Lost(_)) => {
+                let again = losses < LOSSES && matches!(error, GpuError::Lost(_));
+                device = if again { device.after_loss() } else { Device::Cpu };
+                progress(Progress::Lost { reason: error.to_string(), next: device.describe() });
             }
             done => return done,
         }

@@ -14,7 +14,7 @@ use pogo_protocol::model::{Schedule, Spec, State};
 use pogo_protocol::statement::Context;
 use pogo_protocol::step::StepResult;
 use pogo_prover::commit;
-use pogo_prover::device::gpu::{self, Gpu, GpuError, GpuTrainer, Memory};
+use pogo_prover::device::gpu::{self, Adapter, Gpu, GpuError, GpuTrainer, Memory};
 use pogo_prover::device::{Device, Roots, Step, Trainer};
 use pogo_prover::error::Error;
 use pogo_prover::round::Round;
@@ -470,8 +470,23 @@ fn a_buffer_that_no_memory_holds_is_named_with_its_size() {
         let mut buffers = Buffers::default();
         buffers.add("momenta of tensor 3", 1 << 40);
         let error = gpu.allocate(buffers.list()).unwrap_err().to_string();
-        assert_eq!(error, "the GPU is out of memory: momenta of tensor 3 needs 4398046511104 bytes");
+        let expected = "momenta of tensor 3 needs a buffer of 4398046511104 bytes, expected at most 268435456";
+        assert!(error.starts_with(expected), "{error}");
     });
+}
+
+#[test]
+fn an_adapter_is_taken_only_when_it_holds_the_model() {
+    let (small, large) = (round_of(&[64, 10], 64), round_of(&[64, 1024, 10], 1 << 16));
+    on_every_adapter("an_adapter_is_taken_only_when_it_holds_the_model", |gpu| {
+        let this = |adapter: &Adapter| adapter.index == gpu.index();
+        assert_eq!(gpu::first_that_holds(&small, this).unwrap().describe(), gpu.describe());
+        let reasons: Vec<String> =
+            gpu::first_that_holds(&large, this).unwrap_err().iter().map(GpuError::to_string).collect();
+        let expected = format!("{}: sums needs a buffer of 268435456 bytes", gpu.describe());
+        assert!(matches!(&reasons[..], [reason] if reason.starts_with(&expected)), "{reasons:?}");
+    });
+    assert!(gpu::first_that_holds(&small, |_| false).unwrap_err().is_empty());
 }
 
 #[test]

@@ -85,7 +85,7 @@ pub(crate) fn train(workspace: &Workspace, data: &Split, console: Console) -> Re
             bar.set_message(format!("loss {loss:.4}"));
         }
         Progress::Lost { reason, next } => bar.suspend(|| {
-            console.warn(format!("the device was lost ({reason}); going on from the last checkpoint on {next}"));
+            console.warn(format!("{reason}; going on from the last checkpoint on {next}"));
         }),
     };
     let job = workspace.job(data);

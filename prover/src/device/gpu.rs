@@ -1,8 +1,9 @@
 //! A GPU through wgpu: adapters, memory, and plans of [`pogo_shaders`] run on it.
 //!
 //! Only plain WGSL within WebGPU's default limits is used, so any Vulkan, Metal, DirectX 12 or GL
-//! adapter will do. A submission is kept near [`SUBMISSION_SECONDS`], short enough that no driver's
-//! watchdog takes the device away and a desktop stays usable.
+//! adapter will do. Dispatches are submitted together up to about [`SUBMISSION_SECONDS`], so that a
+//! desktop stays usable and no driver's watchdog takes the device away. A dispatch itself is not cut
+//! here: plans keep those that hash small, those of very large products may take longer.
 
 mod caught;
 mod trainer;
@@ -13,12 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use pogo_shaders::kernel::{Access, Kernel, PARAMETERS};
-use pogo_shaders::plan::{Buffer, BufferId, Dispatch};
+use pogo_shaders::plan::{Buffer, BufferId, Dispatch, TooLarge};
 
+use crate::round::Round;
 use caught::caught;
 pub use trainer::GpuTrainer;
 
-/// Longest that a submission should keep the device.
+/// Longest that a submission of several dispatches should keep the device.
 pub const SUBMISSION_SECONDS: f64 = 0.1;
 /// 32-bit operations a second that a device is taken to make until it was measured.
 const FIRST_SPEED: f64 = 2e9;
@@ -38,7 +40,7 @@ pub enum GpuError {
         /// Adapters there are.
         found: usize,
     },
-    /// The adapter gives no device with WebGPU's default limits.
+    /// The adapter gives no device with WebGPU's default limits, or the device does not hold the model.
     #[error("{adapter}: {reason}")]
     Refused {
         /// Adapter.
@@ -59,7 +61,7 @@ pub enum GpuError {
     },
     /// A tensor is larger than any buffer of the device.
     #[error(transparent)]
-    TooLarge(#[from] pogo_shaders::plan::TooLarge),
+    TooLarge(#[from] TooLarge),
     /// Anything else that wgpu reports.
     #[error("GPU: {0}")]
     Other(String),
@@ -108,10 +110,21 @@ pub fn adapters() -> Vec<Adapter> {
     adapters
 }
 
-/// The first adapter that is hardware, opened; none when there is none or it refuses.
-pub fn first_hardware() -> Option<Gpu> {
-    let first = adapters().into_iter().find(Adapter::is_hardware)?;
-    Gpu::open(first.index).ok()
+/// The first adapter among the `wanted` ones that opens and holds the model of `round`.
+///
+/// # Errors
+/// Why each of them does not; nothing when there is none.
+pub fn first_that_holds(round: &Round, wanted: impl Fn(&Adapter) -> bool) -> Result<Gpu, Vec<GpuError>> {
+    let mut reasons = Vec::new();
+    for adapter in adapters().into_iter().filter(wanted) {
+        let refused = |error: GpuError| GpuError::Refused { adapter: adapter.describe(), reason: error.to_string() };
+        let holds = |gpu: Gpu| GpuTrainer::fits(&gpu, round).map_err(refused).map(|()| gpu);
+        match Gpu::open(adapter.index).and_then(holds) {
+            Ok(gpu) => return Ok(gpu),
+            Err(reason) => reasons.push(reason),
+        }
+    }
+    Err(reasons)
 }
 
 /// An open GPU; clones are the same device.
@@ -162,12 +175,10 @@ impl Gpu {
         let adapters = adapters();
         let found = adapters.len();
         let adapter = adapters.into_iter().nth(index).ok_or(GpuError::NoAdapter { index, found })?;
-        let refused = |error: wgpu::RequestDeviceError| GpuError::Refused {
-            adapter: adapter.describe(),
-            reason: error.to_string(),
-        };
-        let (device, queue) =
-            pollster::block_on(adapter.adapter.request_device(&wgpu::DeviceDescriptor::default())).map_err(refused)?;
+        let refused = |reason: String| GpuError::Refused { adapter: adapter.describe(), reason };
+        // wgpu panics over a device that fails when it is half made.
+        let request = || pollster::block_on(adapter.adapter.request_device(&wgpu::DeviceDescriptor::default()));
+        let (device, queue) = caught(request).map_err(refused)?.map_err(|error| refused(error.to_string()))?;
         let shared =
             Arc::new(Shared { pipelines: Mutex::default(), fault: Mutex::default(), speed: Mutex::new(FIRST_SPEED) });
         let on_loss = Arc::clone(&shared);
@@ -205,14 +216,14 @@ impl Gpu {
     /// Makes the buffers of a plan, filled with zeros.
     ///
     /// # Errors
-    /// [`GpuError::Memory`] naming the first that does not fit.
+    /// [`GpuError::TooLarge`] or [`GpuError::Memory`] naming the first that does not fit.
     pub fn allocate(&self, buffers: &[Buffer]) -> Result<Memory, GpuError> {
         let allocate = |buffer: &Buffer| {
             let kind = if buffer.uniform { wgpu::BufferUsages::UNIFORM } else { wgpu::BufferUsages::STORAGE };
             let size = buffer.words as u64 * 4;
-            let refused = || GpuError::Memory { tensor: buffer.name.clone(), bytes: size };
-            if size > self.device.limits().max_buffer_size {
-                return Err(refused());
+            let (tensor, most) = (buffer.name.clone(), self.device.limits().max_buffer_size);
+            if size > most {
+                return Err(TooLarge { tensor, needed: size as usize, most: most as usize }.into());
             }
             let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
             let made = self.device.create_buffer(&wgpu::BufferDescriptor {
@@ -223,7 +234,7 @@ impl Gpu {
             });
             match pollster::block_on(scope.pop()) {
                 None => Ok(made),
-                Some(_) => Err(refused()),
+                Some(_) => Err(GpuError::Memory { tensor, bytes: size }),
             }
         };
         let memory = Memory(buffers.iter().map(allocate).collect::<Result<_, _>>()?);

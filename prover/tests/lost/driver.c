@@ -1,6 +1,7 @@
 // A Vulkan driver that hands every call on to the driver at POGO_DRIVER until wait number POGO_LOST_AT of
-// the process: that wait and all later ones find their device lost, as after a reset. With POGO_FULL_AFTER
-// set, no device has memory for a storage buffer from then on.
+// the process: that wait and all later ones find their device lost, as after a reset. From then on there is no
+// memory for what POGO_FULL_AFTER says: "model" for the buffers of a model, "open" for those that wgpu itself
+// makes as it opens a device.
 
 #include <dlfcn.h>
 #include <stdint.h>
@@ -9,7 +10,7 @@
 
 typedef void (*Function)(void);
 
-enum { OUT_OF_DEVICE_MEMORY = -2, DEVICE_LOST = -4, STORAGE_BUFFER = 0x20 };
+enum { OUT_OF_DEVICE_MEMORY = -2, DEVICE_LOST = -4, STORAGE = 0x20, INDIRECT = 0x100 };
 
 struct BufferCreateInfo {
     uint32_t type;
@@ -41,11 +42,17 @@ static int my_wait_fences(void *device, uint32_t count, const void *fences, uint
     return is_lost(device) ? DEVICE_LOST : wait_fences(device, count, fences, all, timeout);
 }
 
-static int my_create_buffer(void *device, const struct BufferCreateInfo *info, const void *allocator, void *buffer) {
-    if (lost && getenv("POGO_FULL_AFTER") && (info->usage & STORAGE_BUFFER)) {
-        return OUT_OF_DEVICE_MEMORY;
+static int is_refused(uint32_t usage) {
+    const char *full = getenv("POGO_FULL_AFTER");
+    if (!lost || !full) {
+        return 0;
     }
-    return create_buffer(device, info, allocator, buffer);
+    int of_wgpu = (usage & INDIRECT) != 0, of_model = (usage & STORAGE) && !of_wgpu;
+    return strcmp(full, "open") ? of_model : of_wgpu;
+}
+
+static int my_create_buffer(void *device, const struct BufferCreateInfo *info, const void *allocator, void *buffer) {
+    return is_refused(info->usage) ? OUT_OF_DEVICE_MEMORY : create_buffer(device, info, allocator, buffer);
 }
 
 static Function my_device_function(void *device, const char *name) {

@@ -12,7 +12,7 @@ use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::model::{Schedule, Spec};
 use pogo_protocol::statement::Context;
 use pogo_prover::device::Device;
-use pogo_prover::device::gpu::Gpu;
+use pogo_prover::device::gpu::{Gpu, GpuError};
 use pogo_prover::round::Round;
 use pogo_prover::store::Store;
 use pogo_prover::train::{Job, Progress, Trace, train};
@@ -127,6 +127,23 @@ fn lose() -> Vec<String> {
     assert_eq!(got.records, expected.records);
     assert!(got.state == expected.state);
     losses
+}
+
+#[test]
+fn a_device_that_comes_back_without_memory_is_replaced_by_the_cpu() {
+    let test = "a_device_that_comes_back_without_memory_is_replaced_by_the_cpu";
+    if over_losing_driver(test, &[("POGO_FULL_AFTER", "model")]) {
+        assert_eq!(lose(), [Gpu::open(0).unwrap().describe(), &Device::Cpu.describe()]);
+    }
+}
+
+#[test]
+fn a_device_that_does_not_come_back_is_replaced_by_the_cpu() {
+    if over_losing_driver("a_device_that_does_not_come_back_is_replaced_by_the_cpu", &[("POGO_FULL_AFTER", "open")]) {
+        assert_eq!(lose(), [Device::Cpu.describe()]);
+        let error = Gpu::open(0).unwrap_err();
+        assert!(matches!(error, GpuError::Refused { .. }), "{error}");
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Panics as values: wgpu panics where a wait finds its device lost, and a device that is lost is no
-//! fault of the program.
+//! Panics as values: wgpu panics where a wait finds its device lost, or where a device fails as it opens,
+//! and neither is a fault of the program.
 
 use std::any::Any;
 use std::cell::Cell;

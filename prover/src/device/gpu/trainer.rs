@@ -52,6 +52,14 @@ impl<'a> GpuTrainer<'a> {
         Ok(Plans::new(round, gpu.binding_max())?.buffers.list().iter().map(|buffer| 4 * buffer.words as u64).sum())
     }
 
+    /// Tries whether the GPU holds `round`: makes all buffers, and gives them back.
+    ///
+    /// # Errors
+    /// [`GpuError::TooLarge`] or [`GpuError::Memory`] naming the tensor that does not fit.
+    pub fn fits(gpu: &Gpu, round: &Round) -> Result<(), GpuError> {
+        gpu.allocate(Plans::new(round, gpu.binding_max())?.buffers.list()).map(drop)
+    }
+
     /// A trainer of `round` at its initial state.
     ///
     /// # Errors
@@ -334,9 +342,10 @@ mod tests {
     }
 
     #[test]
-    fn activations_fit_up_to_2_to_the_25_of_a_batch() {
+    fn a_batch_has_up_to_2_to_the_25_activations_and_2_to_the_27_features() {
         assert!(plans(&[64, 512, 10], 1 << 16).is_ok());
-        let error = plans(&[64, 513, 10], 1 << 16).map(|plans| plans.training.slots).unwrap_err();
-        assert_eq!(error.tensor, "sums");
+        assert_eq!(plans(&[64, 513, 10], 1 << 16).err().unwrap().tensor, "sums");
+        assert!(plans(&[2048, 10], 1 << 16).is_ok());
+        assert_eq!(plans(&[2049, 10], 1 << 16).err().unwrap().tensor, "activations 0");
     }
 }

@@ -112,9 +112,10 @@ fn round_on(device: &Device, folder: &Folder, losses: &mut Vec<String>) -> Trace
     };
     let context = Context { chain_id: 31_337, contract: [9; 20], task: [8; 32], round: 0, miner: [7; 20] };
     let round = Round::new(spec, context, Shape::MINIMAL).unwrap();
-    let progress = |progress| match progress {
-        Progress::Steps { .. } => {}
-        Progress::Lost { next, .. } => losses.push(next),
+    let progress = |progress| {
+        if let Progress::Lost { next, .. } = progress {
+            losses.push(next);
+        }
     };
     train(&Store::open(&folder.0).unwrap(), &Job { round: &round, data: &data, device }, progress).unwrap()
 }

@@ -74,11 +74,9 @@ impl DeviceArgument {
     /// # Errors
     /// [`Failure::Environment`] when the GPU that was asked for cannot be opened.
     pub(crate) fn open(self, workspace: &mut Workspace, console: Console) -> Result<(), Failure> {
-        let device = Device::open(self.device).map_err(|error| Failure::Environment(error.to_string()))?;
-        let why = match (self.device, &device) {
-            (Choice::Auto, Device::Cpu) => "; no GPU was found",
-            _ => "",
-        };
+        let opened = Device::open(self.device, &workspace.round);
+        let (device, why) = opened.map_err(|error| Failure::Environment(error.to_string()))?;
+        let why = why.map_or(String::new(), |why| format!("; {why}"));
         console.note(format!("Device: {}{why}.", device.describe()));
         workspace.device = device;
         Ok(())

@@ -12,7 +12,7 @@ use pogo_protocol::model::{Quantized, Spec, State};
 use pogo_protocol::record::{StepRecord, steps_root};
 use rayon::prelude::*;
 
-use crate::device::{Device, Roots};
+use crate::device::{Device, ModelRoots, Roots};
 use crate::error::Error;
 use crate::round::Round;
 
@@ -140,11 +140,15 @@ pub fn records_tree(depth: usize, records: &[StepRecord]) -> Tree {
 /// # Errors
 /// [`Error::Gpu`], or [`Error::Leaf`], which no training step leaves behind.
 pub fn commit(round: &Round, records: &[StepRecord], state: &State, device: &Device) -> Result<Commitment, Error> {
-    let Round { spec, shape, .. } = round;
     let mut trainer = device.trainer(round, 0)?;
     trainer.load(state)?;
-    let roots = trainer.model_roots()?;
-    Ok(Commitment {
+    Ok(commitment(round, records, &trainer.model_roots()?))
+}
+
+/// The commitment of a round from its records and the roots of its final state.
+pub fn commitment(round: &Round, records: &[StepRecord], roots: &ModelRoots) -> Commitment {
+    let Round { spec, shape, .. } = round;
+    Commitment {
         parent_root: records[0].state_root,
         steps_root: steps_root(records_tree(shape.steps_depth, records).root(), records.len() as u32),
         state_root: roots.state,
@@ -153,5 +157,5 @@ pub fn commit(round: &Round, records: &[StepRecord], state: &State, device: &Dev
         spec_hash: spec.hash(),
         steps: records.len() as u32 - 1,
         quantized_exponents: roots.quantized_exponents.iter().map(|&exponent| exponent as u8).collect(),
-    })
+    }
 }

@@ -17,12 +17,12 @@ use pogo_protocol::step::{Evaluation, StepResult};
 
 use crate::error::Error;
 use crate::round::Round;
-use gpu::{Gpu, GpuError, GpuTrainer};
+use gpu::{Adapter, Gpu, GpuError, GpuTrainer};
 
 /// Which device is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
-    /// The first GPU that is hardware, else the CPU.
+    /// The first GPU that is hardware and holds the model, else the CPU.
     #[default]
     Auto,
     /// All cores of the CPU.
@@ -116,23 +116,35 @@ pub trait Trainer {
 }
 
 impl Device {
-    /// The device asked for.
+    /// The device asked for, to run `round`; and where [`Choice::Auto`] gives the CPU, why.
     ///
     /// # Errors
     /// [`GpuError`] when a GPU was asked for by its number and cannot be opened.
-    pub fn open(choice: Choice) -> Result<Self, GpuError> {
+    pub fn open(choice: Choice, round: &Round) -> Result<(Self, Option<String>), GpuError> {
         match choice {
-            Choice::Cpu => Ok(Self::Cpu),
-            Choice::Gpu(index) => Ok(Self::Gpu(Gpu::open(index)?)),
-            Choice::Auto => Ok(gpu::first_hardware().map_or(Self::Cpu, Self::Gpu)),
+            Choice::Cpu => Ok((Self::Cpu, None)),
+            Choice::Gpu(index) => Ok((Self::Gpu(Gpu::open(index)?), None)),
+            Choice::Auto => Ok(Self::found(gpu::first_that_holds(round, Adapter::is_hardware))),
         }
     }
 
-    /// The device to go on with once this one was lost: the same adapter opened anew, else the CPU.
+    /// A GPU that was found, or the CPU and why.
+    fn found(gpu: Result<Gpu, Vec<GpuError>>) -> (Self, Option<String>) {
+        let why = match gpu {
+            Ok(gpu) => return (Self::Gpu(gpu), None),
+            Err(reasons) if reasons.is_empty() => "no GPU was found".to_owned(),
+            Err(reasons) => reasons.iter().map(GpuError::to_string).collect::<Vec<_>>().join("; "),
+        };
+        (Self::Cpu, Some(why))
+    }
+
+    /// The device to go on with once this one was lost: the same adapter opened anew, else the CPU. An
+    /// adapter that is gone gives its number to another, which is not taken for it.
     pub fn after_loss(&self) -> Self {
-        match self {
-            Self::Cpu => Self::Cpu,
-            Self::Gpu(gpu) => Gpu::open(gpu.index()).map_or(Self::Cpu, Self::Gpu),
+        let Self::Gpu(lost) = self else { return Self::Cpu };
+        match Gpu::open(lost.index()) {
+            Ok(gpu) if gpu.describe() == lost.describe() => Self::Gpu(gpu),
+            _ => Self::Cpu,
         }
     }
 
@@ -197,7 +209,7 @@ impl Device {
         let weights = f64::from(MEASURED) * f64::from(MEASURED + 10);
         Ok(Speed {
             step_operations: 6.0 * weights * f64::from(MEASURED) / plain,
-            hashed_bytes: 4.0 * weights / (hashed - plain).max(1e-9),
+            hashed_bytes: 4.0 * weights / hashing_seconds(plain, hashed),
         })
     }
 }
@@ -215,6 +227,12 @@ impl Gpu {
         let seconds = f64::from(round.spec.steps) * (step + 4.0 * weights / speed.hashed_bytes);
         Ok(Need { seconds, bytes })
     }
+}
+
+/// Seconds of hashing in a step of `hashed` seconds that takes `plain` without. A difference below a
+/// tenth is noise, and taken for a tenth.
+fn hashing_seconds(plain: f64, hashed: f64) -> f64 {
+    (hashed - plain).max(hashed / 10.0)
 }
 
 fn measured_round() -> Result<Round, Error> {
@@ -271,6 +289,22 @@ impl fmt::Display for Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cpu_is_taken_with_all_reasons_when_no_gpu_holds_the_model() {
+        let refused = |adapter: &str| GpuError::Refused { adapter: adapter.into(), reason: "too small".into() };
+        let (device, why) = Device::found(Err(vec![refused("first"), refused("second")]));
+        assert!(matches!(device, Device::Cpu));
+        assert_eq!(why.as_deref(), Some("first: too small; second: too small"));
+        assert_eq!(Device::found(Err(Vec::new())).1.as_deref(), Some("no GPU was found"));
+    }
+
+    #[test]
+    fn hashing_that_drowns_in_noise_has_a_speed_all_the_same() {
+        assert_eq!(hashing_seconds(1.0, 3.0), 2.0);
+        assert_eq!(hashing_seconds(3.0, 3.0), 0.3);
+        assert_eq!(hashing_seconds(4.0, 3.0), 0.3);
+    }
 
     #[test]
     fn choices_read_back_and_nothing_else_does() {

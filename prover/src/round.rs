@@ -3,7 +3,7 @@
 use pogo_circuits::round::Shape;
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::merkle::Layout;
-use pogo_protocol::model::Spec;
+use pogo_protocol::model::{Spec, TraceMode};
 use pogo_protocol::statement::{Context, PublicRound};
 use pogo_protocol::trace::TraceLayout;
 
@@ -21,15 +21,14 @@ pub struct Round {
     pub shape: Shape,
     /// Placement of the leaves.
     pub layout: Layout,
-    /// Placement of the tensors of a step.
-    pub trace: TraceLayout,
 }
 
 impl Round {
     /// Checks that `spec` can be proven with `shape`.
     ///
     /// # Errors
-    /// [`Error::ModelTooLarge`], [`Error::TraceTooLarge`], [`Error::TooManySteps`] or [`Error::CheckpointEvery`].
+    /// [`Error::ModelTooLarge`], [`Error::TraceTooLarge`], [`Error::TooManySteps`] or
+    /// [`Error::CheckpointEvery`].
     pub fn new(spec: Spec, context: Context, shape: Shape) -> Result<Self, Error> {
         let layout = commit::layout(&spec, shape.tree_depth)?;
         let most = (1 << shape.steps_depth) - 1;
@@ -39,8 +38,19 @@ impl Round {
         if spec.checkpoint_every != 1 {
             return Err(Error::CheckpointEvery { got: spec.checkpoint_every });
         }
-        let trace = TraceLayout::new(shape.trace_depth, &spec)?;
-        Ok(Self { spec, context, shape, layout, trace })
+        let round = Self { spec, context, shape, layout };
+        if round.spec.trace == TraceMode::Every {
+            round.trace_layout()?;
+        }
+        Ok(round)
+    }
+
+    /// Placement of the tensors of a step.
+    ///
+    /// # Errors
+    /// [`Error::TraceTooLarge`], which no round of mode `every` gives.
+    pub fn trace_layout(&self) -> Result<TraceLayout, Error> {
+        Ok(TraceLayout::new(self.shape.trace_depth, &self.spec)?)
     }
 
     /// The round's public side once the beacon is known, for the circuit with this id and SRS.

@@ -135,7 +135,7 @@ impl<'a> Segments<'a> {
         let recomputed = self.replayer.stepper.state()?;
         differences.extend(compare_states(job, steps.end, &recomputed, &published));
         if steps.end == job.round.spec.steps {
-            differences.extend(self.replayer.compare_end(&recomputed)?);
+            differences.extend(self.replayer.compare_end()?);
         }
         Ok(Replayed { steps, differences, moved, error: Some(Distance::between(&recomputed, &published)) })
     }

@@ -25,9 +25,9 @@ const MAGIC: &[u8; 8] = b"pogo/trt";
 /// Root over the tensors of a step.
 ///
 /// # Errors
-/// [`Error::Leaf`], which no step leaves behind.
+/// [`Error::TraceTooLarge`], or [`Error::Leaf`], which no step leaves behind.
 pub fn root(round: &Round, trace: &Trace) -> Result<Fr, Error> {
-    let layout = &round.trace;
+    let layout = round.trace_layout()?;
     let mut leaves = vec![Fr::ZERO; layout.position_count()];
     let hashed: Vec<_> = layout.tensors().par_iter().map(|placed| trace.leaves(placed)).collect::<Result<_, _>>()?;
     hashed.into_iter().flatten().for_each(|(position, leaf)| leaves[position] = leaf);

@@ -20,7 +20,7 @@ use pogo_protocol::trace::Trace as StepTrace;
 use crate::checkpoint::{decode_checkpoint, decode_codes, encode_codes, seal};
 use crate::commit;
 use crate::device::gpu::GpuError;
-use crate::device::{Device, Done, Step, Trainer};
+use crate::device::{Device, Done, ModelRoots, Step, Trainer};
 use crate::error::Error;
 use crate::round::Round;
 use crate::store::{Log, Store};
@@ -35,7 +35,8 @@ pub const UPDATES: &str = "updates.log";
 /// Steps between two checkpoints on disk.
 pub const SNAPSHOT: u32 = 64;
 
-/// Losses of a device after which training goes on on the CPU.
+/// Losses of a device after which training goes on on the CPU, as it does when a device that was
+/// opened again fails in any other way.
 const LOSSES: usize = 3;
 
 /// A round, the data it is trained on, and the device that does it.
@@ -77,9 +78,9 @@ pub enum Progress {
         /// Steps of the round.
         of: u32,
     },
-    /// The device was lost; training goes on from the last checkpoint.
+    /// The device was lost, or failed after it was; training goes on from the last checkpoint.
     Lost {
-        /// What the device said.
+        /// What happened.
         reason: String,
         /// Where training goes on.
         next: String,
@@ -132,6 +133,14 @@ impl<'a> Stepper<'a> {
     /// [`Error::Gpu`].
     pub fn state(&mut self) -> Result<State, Error> {
         self.trainer.state()
+    }
+
+    /// Roots of the model on the device.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`], or [`Error::Leaf`], which no step leaves behind.
+    pub fn model_roots(&mut self) -> Result<ModelRoots, Error> {
+        self.trainer.model_roots()
     }
 
     /// Runs steps without hashing.
@@ -227,9 +236,10 @@ pub fn train(store: &Store, job: &Job<'_>, mut progress: impl FnMut(Progress)) -
     let mut device = job.device.clone();
     for losses in 1.. {
         match train_on(store, &Job { device: &device, ..*job }, &mut progress) {
-            Err(Error::Gpu(GpuError::Lost(reason))) => {
-                device = if losses < LOSSES { device.after_loss() } else { Device::Cpu };
-                progress(Progress::Lost { reason, next: device.describe() });
+            Err(Error::Gpu(error)) if losses > 1 || matches!(error, GpuError::Lost(_)) => {
+                let again = losses < LOSSES && matches!(error, GpuError::Lost(_));
+                device = if again { device.after_loss() } else { Device::Cpu };
+                progress(Progress::Lost { reason: error.to_string(), next: device.describe() });
             }
             done => return done,
         }

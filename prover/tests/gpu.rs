@@ -2,24 +2,28 @@
 //!
 //! Without an adapter each test says that it was skipped, unless `POGO_REQUIRE_GPU` is set.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use pogo_circuits::round::Shape;
 use pogo_protocol::codec::scalar_bytes;
-use pogo_protocol::data::DataSet;
+use pogo_protocol::data::{Batch, DataSet};
 use pogo_protocol::fixed::{WORD_MAX, WORD_MIN, pcg};
 use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
 use pogo_protocol::statement::Context;
+use pogo_protocol::step::StepResult;
 use pogo_prover::commit;
-use pogo_prover::device::Device;
-use pogo_prover::device::gpu::{self, Gpu, Memory};
+use pogo_prover::device::gpu::{self, Adapter, Gpu, GpuError, GpuTrainer, Memory};
+use pogo_prover::device::{Device, Roots, Step, Trainer};
+use pogo_prover::error::Error;
 use pogo_prover::round::Round;
 use pogo_prover::store::Store;
 use pogo_prover::train::{Job, Progress, Stepper, Trace, initial_record, train};
 use pogo_shaders::commit::Committing;
 use pogo_shaders::evaluate::{Evaluating, ROWS};
 use pogo_shaders::kernel::Access;
+use pogo_shaders::kernels::commit::{MOMENTA_HASH, QUANTIZED_LEAVES, STATE_LEAVES, UPDATE_LEAVES, WEIGHTS_HASH};
 use pogo_shaders::kernels::leaf::CONTROL;
 use pogo_shaders::plan::{BufferId, Buffers, Dispatch, run_twins};
 use pogo_shaders::step::{BINDING_MAX, Training};
@@ -144,6 +148,19 @@ fn every_kernel_of_a_step_equals_its_twin() {
     });
 }
 
+/// A dispatch over leaves in two, as the plan cuts those over many; any other as it is. The upper half comes
+/// first, when all that it must leave alone still differs from what it would write.
+fn halves(dispatch: &Dispatch) -> Vec<Dispatch> {
+    let over_leaves = [&WEIGHTS_HASH, &MOMENTA_HASH, &STATE_LEAVES, &UPDATE_LEAVES, &QUANTIZED_LEAVES];
+    if over_leaves.iter().all(|kernel| kernel.name != dispatch.kernel.name) {
+        return vec![dispatch.clone()];
+    }
+    let [mut first, mut second] = [dispatch.clone(), dispatch.clone()];
+    let middle = dispatch.parameters[1] / 2;
+    (first.parameters[1], second.parameters[0]) = (middle, middle);
+    vec![second, first]
+}
+
 #[test]
 fn every_kernel_of_a_commitment_equals_its_twin() {
     let specs = [(spec(&[70, 5, 3], 4, 4096), BINDING_MAX), (spec(&[130, 100, 70], 64, 65_536), 48 << 10)];
@@ -172,11 +189,11 @@ fn every_kernel_of_a_commitment_equals_its_twin() {
                 if shard.tensor + 1 == spec.layers.len() - 1 && shard.rows.end == spec.layers[shard.tensor + 1] as usize
                 {
                     let slot = round as usize % 2;
-                    committing.step(&training, slot).iter().for_each(|dispatch| pair.check(dispatch));
+                    committing.step(&training, slot).iter().flat_map(halves).for_each(|dispatch| pair.check(&dispatch));
                 }
             }
             evaluating.quantize(&training).iter().for_each(|dispatch| pair.check(dispatch));
-            committing.quantized(&training, &evaluating).iter().for_each(|dispatch| pair.check(dispatch));
+            committing.quantized(&training, &evaluating).iter().flat_map(halves).for_each(|d| pair.check(&d));
             assert_eq!(pair.plain[committing.flags.0][0], 0);
             pair.write(evaluating.exponents, &evaluating.pack_exponents(&[1 << 24; 2], &[-3]));
             pair.write(evaluating.labels, &(0..ROWS as u32).map(|i| i % 3).collect::<Vec<_>>());
@@ -313,6 +330,57 @@ fn a_device_lost_in_the_middle_ends_in_the_same_roots() {
     });
 }
 
+/// A batch of `round` from a seed, its features over the whole range of a byte.
+fn made_up_batch(round: &Round, seed: u32) -> Batch {
+    let spec = &round.spec;
+    let draw = |i: u32| pcg(i ^ pcg(seed));
+    Batch {
+        features: (0..spec.batch * spec.layers[0]).map(|i| (draw(i) >> 24) as i8).collect(),
+        labels: (0..spec.batch).map(|i| (draw(!i) % spec.layers[spec.layers.len() - 1]) as u16).collect(),
+    }
+}
+
+/// A round that trains on no data set.
+fn round_of(layers: &[u32], batch: u32) -> Round {
+    let context = Context { chain_id: 0, contract: [0; 20], task: [0; 32], round: 0, miner: [0; 20] };
+    Round::new(spec(layers, batch, 65_536), context, Shape::MINIMAL).unwrap()
+}
+
+/// The first steps of a round.
+fn made_up_steps(round: &Round, count: u32) -> Vec<Step> {
+    (0..count).map(|t| Step { t, batch: made_up_batch(round, t) }).collect()
+}
+
+#[test]
+fn every_call_on_a_lost_device_says_that_it_was_lost() {
+    type Call = fn(&mut dyn Trainer, &Round) -> Result<(), Error>;
+    let calls: [(&str, Call); 5] = [
+        ("run", |trainer, round| trainer.run(&made_up_steps(round, 1), true).map(drop)),
+        ("state", |trainer, _| trainer.state().map(drop)),
+        ("model_roots", |trainer, _| trainer.model_roots().map(drop)),
+        ("evaluate", |trainer, round| trainer.evaluate(&[0], &made_up_batch(round, 1)).map(drop)),
+        ("load and state", |trainer, round| {
+            trainer.load(&State::initial(&round.spec))?;
+            trainer.state().map(drop)
+        }),
+    ];
+    let round = round_of(&[70, 20, 10], 64);
+    let lost = |what: &str, result: Result<(), Error>| {
+        assert!(matches!(result, Err(Error::Gpu(GpuError::Lost(_)))), "{what}: {result:?}");
+    };
+    on_every_adapter("every_call_on_a_lost_device_says_that_it_was_lost", |gpu| {
+        for (name, call) in calls {
+            let gpu = Gpu::open(gpu.index()).unwrap();
+            let mut trainer = GpuTrainer::new(&gpu, &round, 1).unwrap();
+            call(&mut trainer, &round).unwrap();
+            gpu.destroy();
+            lost(name, call(&mut trainer, &round));
+        }
+        gpu.destroy();
+        lost("new", GpuTrainer::new(gpu, &round, 1).map(drop));
+    });
+}
+
 #[test]
 fn steps_may_be_grouped_in_any_way() {
     let (round, data) = job_parts(&[70, 20, 3], 24);
@@ -331,6 +399,67 @@ fn steps_may_be_grouped_in_any_way() {
     });
 }
 
+/// Two steps of a net, one after the other, with their roots if it is small, and the state that they leave.
+fn two_steps(device: &Device, round: &Round) -> (Vec<(StepResult, Option<Roots>)>, State) {
+    let mut trainer = device.trainer(round, 5).unwrap();
+    let steps = made_up_steps(round, 2);
+    let small = round.layout.leaf_count() < 1000;
+    let done = steps.chunks(1).flat_map(|step| trainer.run(step, small).unwrap());
+    (done.map(|done| (done.result, done.roots)).collect(), trainer.state().unwrap())
+}
+
+#[test]
+fn nets_at_the_ends_of_what_a_spec_allows_equal_the_cpu() {
+    // More rows, then more leaves, than one dimension of a dispatch has workgroups; most layers; least.
+    let nets: [(&[u32], u32); 4] = [(&[1, 2], 1 << 16), (&[3, 1 << 16, 2], 1), (&[3; 64], 2), (&[1, 1], 1)];
+    for (layers, batch) in nets {
+        let round = round_of(layers, batch);
+        let expected = two_steps(&Device::Cpu, &round);
+        on_every_adapter("nets_at_the_ends_of_what_a_spec_allows_equal_the_cpu", |gpu| {
+            assert!(two_steps(&Device::Gpu(gpu.clone()), &round) == expected, "{layers:?}, batch {batch}");
+        });
+    }
+}
+
+#[test]
+fn a_run_may_have_more_steps_than_a_group() {
+    let round = round_of(&[4, 2], 2);
+    let results = |device: &Device| {
+        let mut trainer = device.trainer(&round, 5).unwrap();
+        let steps = made_up_steps(&round, 35);
+        assert!(steps.len() > trainer.group());
+        trainer.run(&steps, true).unwrap().into_iter().map(|done| (done.result, done.roots)).collect::<Vec<_>>()
+    };
+    let expected = results(&Device::Cpu);
+    on_every_adapter("a_run_may_have_more_steps_than_a_group", |gpu| {
+        assert_eq!(results(&Device::Gpu(gpu.clone())), expected);
+    });
+}
+
+#[test]
+fn a_state_that_is_loaded_forgets_all_of_the_last() {
+    let round = round_of(&[70, 20, 10], 64);
+    let steps = made_up_steps(&round, 4);
+    let mut cpu = Device::Cpu.trainer(&round, 1).unwrap();
+    cpu.run(&steps[..1], true).unwrap();
+    let (state, roots) = (cpu.state().unwrap(), cpu.model_roots().unwrap());
+    on_every_adapter("a_state_that_is_loaded_forgets_all_of_the_last", |gpu| {
+        let mut trainer = GpuTrainer::new(gpu, &round, 1).unwrap();
+        // Hashes of other leaves, which the next state must not keep.
+        trainer.run(&steps, true).unwrap();
+        trainer.load(&state).unwrap();
+        assert_eq!(trainer.model_roots().unwrap(), roots);
+        // A word that has no place in a leaf, which is told and then over.
+        let mut wrong = state.clone();
+        wrong.weights[0][3] = i32::MAX;
+        trainer.load(&wrong).unwrap();
+        let error = trainer.model_roots().unwrap_err().to_string();
+        assert_eq!(error, "GPU: a value left on the device has no place in a leaf");
+        trainer.load(&state).unwrap();
+        assert_eq!(trainer.model_roots().unwrap(), roots);
+    });
+}
+
 #[test]
 fn an_adapter_that_does_not_exist_is_named() {
     let error = Gpu::open(4711).unwrap_err().to_string();
@@ -343,6 +472,51 @@ fn a_buffer_that_no_memory_holds_is_named_with_its_size() {
         let mut buffers = Buffers::default();
         buffers.add("momenta of tensor 3", 1 << 40);
         let error = gpu.allocate(buffers.list()).unwrap_err().to_string();
-        assert_eq!(error, "the GPU is out of memory: momenta of tensor 3 needs 4398046511104 bytes");
+        let expected = "momenta of tensor 3 needs a buffer of 4398046511104 bytes, expected at most 268435456";
+        assert!(error.starts_with(expected), "{error}");
+    });
+}
+
+#[test]
+fn an_adapter_is_taken_only_when_it_holds_the_model() {
+    let (small, large) = (round_of(&[64, 10], 64), round_of(&[64, 1024, 10], 1 << 16));
+    on_every_adapter("an_adapter_is_taken_only_when_it_holds_the_model", |gpu| {
+        let this = |adapter: &Adapter| adapter.index == gpu.index();
+        assert_eq!(gpu::first_that_holds(&small, this).unwrap().describe(), gpu.describe());
+        let reasons: Vec<String> =
+            gpu::first_that_holds(&large, this).unwrap_err().iter().map(GpuError::to_string).collect();
+        let expected = format!("{}: sums needs a buffer of 268435456 bytes", gpu.describe());
+        assert!(matches!(&reasons[..], [reason] if reason.starts_with(&expected)), "{reasons:?}");
+    });
+    assert!(gpu::first_that_holds(&small, |_| false).unwrap_err().is_empty());
+}
+
+#[test]
+fn a_full_shard_is_read_back() {
+    on_every_adapter("a_full_shard_is_read_back", |gpu| {
+        let mut buffers = Buffers::default();
+        let (words, leaves) = (BINDING_MAX / 4, BINDING_MAX / 256);
+        let parts = [("weights", words), ("momenta", words), ("scales", leaves)];
+        let parts = parts.map(|(name, words)| (buffers.add(name, words), 3..words));
+        let memory = gpu.allocate(buffers.list()).unwrap();
+        // The first and last word of each part, and a few around every multiple of 2^20.
+        let marks = |range: &std::ops::Range<usize>| -> Vec<usize> {
+            let around = (0..range.end).step_by(1 << 20).flat_map(|i| i.saturating_sub(2)..i + 2);
+            around.chain([range.start, range.end - 1]).filter(|i| range.contains(i)).collect()
+        };
+        let (mut expected, mut at) = (HashMap::new(), 0);
+        for (id, range) in &parts {
+            for i in marks(range) {
+                let word = 1 + pcg((at + i) as u32) % 1000;
+                gpu.write(&memory, *id, i, &[word]);
+                expected.insert(at + i - range.start, word);
+            }
+            at += range.len();
+        }
+        let read = gpu.read(&memory, &parts).unwrap();
+        assert_eq!(read.len(), at);
+        assert!(read.len() * 4 > 256 << 20, "more than the largest buffer has");
+        let wrong = (0..at).find(|i| read[*i] != expected.get(i).copied().unwrap_or(0));
+        assert_eq!(wrong.map(|i| (i, read[i], expected.get(&i))), None, "(word, got, expected)");
     });
 }

@@ -11,7 +11,7 @@ use crate::evaluate::Evaluating;
 use crate::field::{self, WORDS, to_words};
 use crate::kernels::commit::{
     KEEP_NODES, MOMENTA_HASH, QUANTIZED_LEAVES, STATE_LEAVES, UPDATE_LEAVES, WEIGHTS_HASH, collect_dispatch,
-    leaves_dispatch, levels, tree_dispatches,
+    leaves_dispatches, levels, tree_dispatches,
 };
 use crate::kernels::leaf::{CODE_WORDS, MOMENTA_CHANGED, WEIGHTS_CHANGED};
 use crate::plan::{BufferId, Buffers, Dispatch, TooLarge, parameters, spread};
@@ -96,8 +96,8 @@ impl Committing {
         both().for_each(|(shard, subtree)| list.extend(self.state_leaves(shard, subtree)));
         for (shard, subtree) in both() {
             let codes = slot * shard.leaves() * CODE_WORDS;
-            let buffers = vec![self.poseidon, shard.codes, subtree.code_nodes, self.flags];
-            list.push(leaves_dispatch(&UPDATE_LEAVES, shard.leaves(), 1, &subtree.place(codes), buffers));
+            let buffers = [self.poseidon, shard.codes, subtree.code_nodes, self.flags];
+            list.extend(leaves_dispatches(&UPDATE_LEAVES, shard.leaves(), 1, &subtree.place(codes), &buffers));
         }
         list.extend(self.trees(&[Kind::State, Kind::Codes], slot));
         list
@@ -106,9 +106,9 @@ impl Committing {
     /// The dispatches that hash the 4-bit model into slot 0, after [`Evaluating::quantize`].
     pub fn quantized(&self, training: &Training, evaluating: &Evaluating) -> Vec<Dispatch> {
         let both = training.shards.iter().zip(&evaluating.shards).zip(&self.subtrees);
-        let leaves = both.map(|((shard, quantized), subtree)| {
-            let buffers = vec![self.poseidon, quantized.codes, quantized.scales, subtree.code_nodes, self.flags];
-            leaves_dispatch(&QUANTIZED_LEAVES, shard.leaves(), 1, &subtree.place(0), buffers)
+        let leaves = both.flat_map(|((shard, quantized), subtree)| {
+            let buffers = [self.poseidon, quantized.codes, quantized.scales, subtree.code_nodes, self.flags];
+            leaves_dispatches(&QUANTIZED_LEAVES, shard.leaves(), 1, &subtree.place(0), &buffers)
         });
         leaves.chain(self.trees(&[Kind::Codes], 0)).collect()
     }
@@ -136,19 +136,20 @@ impl Committing {
         nodes.collect()
     }
 
-    fn state_leaves(&self, shard: &Shard, subtree: &Subtree) -> [Dispatch; 3] {
+    fn state_leaves(&self, shard: &Shard, subtree: &Subtree) -> Vec<Dispatch> {
         let leaves = shard.leaves();
         let Subtree { weights_hashes, momenta_hashes, state_nodes, fresh, .. } = *subtree;
         let [weights_list, momenta_list, list] = subtree.lists;
         let (poseidon, flags) = (self.poseidon, self.flags);
-        let weights = vec![poseidon, shard.weights, weights_list, weights_hashes, flags];
-        let momenta = vec![poseidon, shard.momenta, shard.scales, momenta_list, momenta_hashes, flags];
-        let state = vec![poseidon, list, weights_hashes, momenta_hashes, state_nodes, fresh];
+        let weights = [poseidon, shard.weights, weights_list, weights_hashes, flags];
+        let momenta = [poseidon, shard.momenta, shard.scales, momenta_list, momenta_hashes, flags];
+        let state = [poseidon, list, weights_hashes, momenta_hashes, state_nodes, fresh];
         [
-            leaves_dispatch(&WEIGHTS_HASH, leaves, 4, &[], weights),
-            leaves_dispatch(&MOMENTA_HASH, leaves, 5, &[], momenta),
-            leaves_dispatch(&STATE_LEAVES, leaves, 1, &subtree.place(0), state),
+            leaves_dispatches(&WEIGHTS_HASH, leaves, 4, &[], &weights),
+            leaves_dispatches(&MOMENTA_HASH, leaves, 5, &[], &momenta),
+            leaves_dispatches(&STATE_LEAVES, leaves, 1, &subtree.place(0), &state),
         ]
+        .concat()
     }
 
     /// Levels of the trees, and their tops to the slot.
@@ -184,8 +185,8 @@ impl Subtree {
     }
 
     /// Parameters that place a leaf among the nodes, and the first word of its codes.
-    fn place(&self, codes: usize) -> [u32; 4] {
-        [0, self.leaves_per_row as u32, self.row_stride as u32, codes as u32]
+    fn place(&self, codes: usize) -> [u32; 3] {
+        [self.leaves_per_row as u32, self.row_stride as u32, codes as u32]
     }
 }
 

@@ -11,7 +11,7 @@ use crate::kernels::loss::{LOSS_FORWARD, TALLY};
 use crate::kernels::product::{LINEAR_FORWARD, Product, TILE};
 use crate::kernels::{NO_SITE, pack_rows};
 use crate::plan::{BufferId, Buffers, Dispatch, TooLarge, parameters, spread};
-use crate::step::{Matrix, Training};
+use crate::step::{Matrix, Shard, Training};
 
 /// Records evaluated together.
 pub const ROWS: usize = 256;
@@ -54,14 +54,15 @@ impl Evaluating {
     /// # Errors
     /// [`TooLarge`] naming what does not fit.
     pub fn new(buffers: &mut Buffers, spec: &Spec, training: &Training, binding_max: usize) -> Result<Self, TooLarge> {
-        let mut add = |name: &str, words: usize| buffers.add_within(name, words, binding_max);
+        let mut add = |name: String, words: usize| buffers.add_within(name, words, binding_max);
         let layers: Vec<usize> = spec.layers.iter().map(|&units| units as usize).collect();
         let width = |l: usize| layers[l].next_multiple_of(TILE);
-        let shard = |shard: &crate::step::Shard| {
+        let shard = |shard: &Shard| {
+            let name = |what: &str| format!("{what} of tensor {}, rows {:?}", shard.tensor, shard.rows);
             Ok(QuantizedShard {
-                codes: add("4-bit codes", shard.leaves() * CODE_WORDS)?,
-                scales: add("4-bit scales", shard.leaves())?,
-                bytes: add("bytes of the 4-bit model", shard.padded_rows() * shard.padded_cols / 4)?,
+                codes: add(name("4-bit codes"), shard.leaves() * CODE_WORDS)?,
+                scales: add(name("4-bit scales"), shard.leaves())?,
+                bytes: add(name("4-bit weights as bytes"), shard.padded_rows() * shard.padded_cols / 4)?,
             })
         };
         let shards = training.shards.iter().map(shard).collect::<Result<_, TooLarge>>()?;
@@ -69,20 +70,21 @@ impl Evaluating {
         let mut x = Vec::new();
         for l in 0..tensors {
             let words = ROWS * width(l) / 4;
-            x.push(Matrix { rows: add("evaluated activations", words)?, columns: add("the same by columns", words)? });
+            let name = format!("evaluated activations {l}");
+            x.push(Matrix { rows: add(name.clone(), words)?, columns: add(format!("{name} by columns"), words)? });
         }
         let widest = (1..=tensors).map(width).max().unwrap_or(0);
         Ok(Self {
             shards,
             tables: training.tables,
-            maxima: add("maxima of the tensors", 2 * tensors)?,
-            features: add("evaluated features", ROWS * width(0) / 4)?,
-            labels: add("evaluated labels", ROWS)?,
-            exponents: add("evaluated exponents", 1 + 3 * (2 * tensors - 1))?,
-            tally: add("evaluated tally", TALLY)?,
+            maxima: add("maxima of the tensors".into(), 2 * tensors)?,
+            features: add("evaluated features".into(), ROWS * width(0) / 4)?,
+            labels: add("evaluated labels".into(), ROWS)?,
+            exponents: add("evaluated exponents".into(), 1 + 3 * (2 * tensors - 1))?,
+            tally: add("evaluated tally".into(), TALLY)?,
             x,
-            sums: add("evaluated sums", ROWS * widest)?,
-            errors: add("evaluated errors", ROWS * width(tensors))?,
+            sums: add("evaluated sums".into(), ROWS * widest)?,
+            errors: add("evaluated errors".into(), ROWS * width(tensors))?,
             layers,
         })
     }
@@ -144,7 +146,7 @@ impl Evaluating {
             let words = shard.padded_cols / 4;
             let product = Product {
                 a: (0, words),
-                b: (0, words),
+                b: words,
                 depth: words,
                 out: (shard.rows.start, self.width(l + 1)),
                 rows: ROWS,

@@ -25,7 +25,7 @@ pub struct Buffer {
 
 /// A buffer that no device takes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{tensor} needs a buffer of {needed} bytes, the device takes {most}")]
+#[error("{tensor} needs a buffer of {needed} bytes, expected at most {most} (a limit of WebGPU)")]
 pub struct TooLarge {
     /// What it would hold.
     pub tensor: String,

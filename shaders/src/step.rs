@@ -163,7 +163,7 @@ impl Training {
             tally: add("tally".into(), TALLY)?,
             sums: add("sums".into(), widest(outputs))?,
             loss_errors: add("errors of the loss".into(), padded_batch * outputs[outputs.len() - 1])?,
-            errors: add("errors".into(), widest(inputs))?,
+            errors: add("errors".into(), widest(&inputs[1..]))?,
             gradient: add("gradient".into(), largest_shard)?,
             shards,
             tensors,
@@ -287,7 +287,7 @@ impl Training {
             let words = shard.padded_cols / 4;
             let product = Product {
                 a: (0, words),
-                b: (0, words),
+                b: words,
                 depth: words,
                 out: (shard.rows.start, self.width(l + 1)),
                 rows: self.padded_batch(),
@@ -342,7 +342,7 @@ impl Training {
         };
         let (units, rounding) = (self.tensors[l].rows, self.tensors.len() - l);
         let sites = [self.errors_site(l), errors_site, weights_site, constant as u32];
-        let more = [&sites[..], &[units as u32, rounding as u32, (slot * CONTROL) as u32, 0]].concat();
+        let more = [&sites[..], &[units as u32, rounding as u32, (slot * CONTROL) as u32]].concat();
         let Matrix { rows, columns } = self.error_bytes;
         let buffers = vec![self.control, errors, self.maxima, self.exponents, rows, columns];
         square(&ERRORS_BACKWARD, (self.padded_batch(), self.width(l + 1)), &more, buffers)
@@ -353,13 +353,13 @@ impl Training {
             let (width, depth) = (self.width(l), shard.padded_rows() / 4);
             let product = Product {
                 a: (shard.rows.start / 4, self.width(l + 1) / 4),
-                b: (0, depth),
+                b: depth,
                 depth,
                 out: (0, width),
                 rows: self.padded_batch(),
                 columns: width,
                 site: self.errors_site(l - 1),
-                x: (0, width / 4),
+                x: width / 4,
                 accumulate: shard.rows.start > 0,
                 last: shard.rows.end == self.tensors[l].rows,
             };
@@ -372,7 +372,7 @@ impl Training {
         let depth = self.padded_batch() / 4;
         let product = Product {
             a: (shard.rows.start * depth, depth),
-            b: (0, depth),
+            b: depth,
             depth,
             out: (0, shard.padded_cols),
             rows: shard.padded_rows(),

@@ -8,8 +8,8 @@ use pogo_protocol::merkle::{Layout, Nodes, Tree, empty_subtrees, hash_pairs, roo
 use pogo_shaders::field::{self, WORDS, from_words, to_words};
 use pogo_shaders::kernel::Kernel;
 use pogo_shaders::kernels::commit::{
-    MOMENTA_HASH, QUANTIZED_LEAVES, STATE_LEAVES, UPDATE_LEAVES, WEIGHTS_HASH, collect_dispatch, leaves_dispatch,
-    levels, tree_dispatches,
+    LEAVES, MOMENTA_HASH, QUANTIZED_LEAVES, STATE_LEAVES, UPDATE_LEAVES, WEIGHTS_HASH, collect_dispatch,
+    leaves_dispatches, levels, tree_dispatches,
 };
 use pogo_shaders::kernels::leaf::{CODE_WORDS, MOMENTA_CHANGED, WEIGHTS_CHANGED, pack_codes};
 use pogo_shaders::plan::{BufferId, Buffers, Dispatch, run_twins};
@@ -135,17 +135,15 @@ impl Model {
                 tensor.buffers;
             let leaves = tensor.leaves();
             let collect = |mask, clear| collect_dispatch(leaves, mask, clear, vec![changed, listed]);
-            let of_weights = vec![poseidon, weights, listed, weights_hashes, flags];
-            let of_momenta = vec![poseidon, momenta, scales, listed, momenta_hashes, flags];
-            let of_state = vec![poseidon, listed, weights_hashes, momenta_hashes, nodes, fresh];
-            list.extend([
-                collect(WEIGHTS_CHANGED, 0),
-                leaves_dispatch(&WEIGHTS_HASH, leaves, 4, &[], of_weights),
-                collect(MOMENTA_CHANGED, 0),
-                leaves_dispatch(&MOMENTA_HASH, leaves, 5, &[], of_momenta),
-                collect(either, either),
-                leaves_dispatch(&STATE_LEAVES, leaves, 1, &place(tensor), of_state),
-            ]);
+            let of_weights = [poseidon, weights, listed, weights_hashes, flags];
+            let of_momenta = [poseidon, momenta, scales, listed, momenta_hashes, flags];
+            let of_state = [poseidon, listed, weights_hashes, momenta_hashes, nodes, fresh];
+            list.push(collect(WEIGHTS_CHANGED, 0));
+            list.extend(halves(&WEIGHTS_HASH, leaves, &[], &of_weights));
+            list.push(collect(MOMENTA_CHANGED, 0));
+            list.extend(halves(&MOMENTA_HASH, leaves, &[], &of_momenta));
+            list.push(collect(either, either));
+            list.extend(halves(&STATE_LEAVES, leaves, &place(tensor), &of_state));
             list.extend(tree_dispatches(&tensor.levels, false, [poseidon, empty, nodes, fresh]));
         }
         self.run(&list);
@@ -159,7 +157,7 @@ impl Model {
         for tensor in &self.tensors {
             let [_, _, _, codes, scales, .., fresh, nodes] = tensor.buffers;
             let buffers = [poseidon, codes].into_iter().chain(scaled.then_some(scales)).chain([nodes, flags]);
-            list.push(leaves_dispatch(kernel, tensor.leaves(), 1, &place(tensor), buffers.collect()));
+            list.extend(halves(kernel, tensor.leaves(), &place(tensor), &buffers.collect::<Vec<_>>()));
             list.extend(tree_dispatches(&tensor.levels, true, [poseidon, empty, nodes, fresh]));
         }
         self.run(&list);
@@ -197,9 +195,18 @@ impl Model {
     }
 }
 
-fn place(tensor: &Tensor) -> [u32; 4] {
+/// The leaves of a small tensor in two dispatches, as the plan cuts a large one.
+fn halves(kernel: &'static Kernel, leaves: usize, more: &[u32], buffers: &[BufferId]) -> Vec<Dispatch> {
+    let whole = leaves_dispatches(kernel, leaves, 1, more, buffers);
+    let [mut first, mut second] = [whole[0].clone(), whole[0].clone()];
+    let middle = leaves as u32 / 2;
+    (first.parameters[1], second.parameters[0]) = (middle, middle);
+    vec![first, second]
+}
+
+fn place(tensor: &Tensor) -> [u32; 3] {
     let stride = tensor.leaves_per_row.next_power_of_two();
-    [0, tensor.leaves_per_row as u32, stride as u32, SKIPPED as u32]
+    [tensor.leaves_per_row as u32, stride as u32, SKIPPED as u32]
 }
 
 #[test]
@@ -241,6 +248,16 @@ fn only_what_is_marked_is_hashed_again() {
     }
     model.load(|tensor, leaf| if (tensor, leaf) == (3, 20) { WEIGHTS_CHANGED } else { 0 });
     assert_eq!(model.hash_state(), model.plain_root(Tensor::state_leaf));
+}
+
+#[test]
+fn many_leaves_are_hashed_by_several_dispatches() {
+    let dispatches = leaves_dispatches(&WEIGHTS_HASH, 2 * LEAVES + 1, 4, &[], &[]);
+    let ranges: Vec<[u32; 2]> = dispatches.iter().map(|d| [d.parameters[0], d.parameters[1]]).collect();
+    let [one, two] = [LEAVES, 2 * LEAVES].map(|leaves| leaves as u32);
+    assert_eq!(ranges, [[0, one], [one, two], [two, two + 1]]);
+    let threads = |d: &Dispatch| 64 * d.workgroups.iter().product::<u32>();
+    assert_eq!(dispatches.iter().map(threads).collect::<Vec<_>>(), [one, one, 64]);
 }
 
 #[test]

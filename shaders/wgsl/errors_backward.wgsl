@@ -14,8 +14,6 @@ struct Parameters {
     rounding: u32,
     // First word of the step in `control`.
     control: u32,
-    // Row of the batch that is row 0 here.
-    first_row: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Parameters;
@@ -35,7 +33,7 @@ fn errors_backward(@builtin(global_invocation_id) block: vec3<u32>) {
     for (var i = 0u; i < 4u; i++) {
         let row = block.y * 4u + i;
         let at = (row * p.row_stride + block.x) * 4u;
-        let index = (p.first_row + row) * p.units + block.x * 4u;
+        let index = row * p.units + block.x * 4u;
         v[i] = vec4(
             requantize_stochastic(errors[at], shift, dither(tensor_key, index)),
             requantize_stochastic(errors[at + 1u], shift, dither(tensor_key, index + 1u)),

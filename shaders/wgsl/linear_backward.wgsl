@@ -15,7 +15,7 @@ fn store_errors(group: vec3<u32>, thread: vec3<u32>, r: u32, product: vec4<i32>)
         v += vec4(errors[at], errors[at + 1u], errors[at + 2u], errors[at + 3u]);
     }
     if p.last != 0u {
-        let y = unpack4xI8(x[p.x_offset + (group.y * 64u + thread.y * 4u + r) * p.x_stride + group.x * 16u + thread.x]);
+        let y = unpack4xI8(x[(group.y * 64u + thread.y * 4u + r) * p.x_stride + group.x * 16u + thread.x]);
         v = select(vec4(0), v, y > vec4(0));
     }
     errors[at] = v.x;

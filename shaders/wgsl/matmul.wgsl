@@ -4,14 +4,12 @@
 struct Parameters {
     a_offset: u32,
     a_stride: u32,
-    b_offset: u32,
     b_stride: u32,
     // Words of a row that are summed over, a multiple of 16.
     depth: u32,
     out_offset: u32,
     out_stride: u32,
     site: u32,
-    x_offset: u32,
     x_stride: u32,
     // Add to what the output holds: not the first shard of a tensor.
     accumulate: u32,
@@ -42,7 +40,7 @@ fn dot_row(a: u32, b: vec4<u32>) -> vec4<i32> {
 fn multiply_tile(group: vec3<u32>, thread: vec3<u32>) -> Tile {
     let k = thread.x;
     let a_row = p.a_offset + (group.y * 64u + thread.y * 4u) * p.a_stride + k;
-    let b_row = p.b_offset + (group.x * 64u + thread.y * 4u) * p.b_stride + k;
+    let b_row = (group.x * 64u + thread.y * 4u) * p.b_stride + k;
     var tile: Tile;
     for (var first = 0u; first < p.depth; first += DEPTH) {
         let i = a_row + first;

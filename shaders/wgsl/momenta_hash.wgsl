@@ -1,8 +1,9 @@
 // Hash of the momenta half of the listed leaves, one leaf a thread: its momenta, then its scale.
 
 struct Parameters {
-    // Leaves of the tensor; the list has no more.
-    leaves: u32,
+    // Entries of the list, which may have fewer.
+    first: u32,
+    end: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Parameters;
@@ -18,8 +19,8 @@ fn momenta_hash(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let i = (group.y * groups.x + group.x) * 64u + thread;
-    if i >= min(list[0], p.leaves) {
+    let i = p.first + (group.y * groups.x + group.x) * 64u + thread;
+    if i >= min(list[0], p.end) {
         return;
     }
     let leaf = list[1u + i];

@@ -1,9 +1,9 @@
 // Leaves of the 4-bit model, one leaf a thread: codes, and the scales of both blocks.
 
 struct Parameters {
-    leaves: u32,
-    // Position of the first leaf in `nodes`.
+    // Leaves of the tensor.
     first: u32,
+    end: u32,
     leaves_per_row: u32,
     // Positions from row to row.
     row_stride: u32,
@@ -23,8 +23,8 @@ fn quantized_leaves(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let i = (group.y * groups.x + group.x) * 64u + thread;
-    if i >= p.leaves {
+    let i = p.first + (group.y * groups.x + group.x) * 64u + thread;
+    if i >= p.end {
         return;
     }
     let digits = pack_codes(p.codes + i * (LEAF / 8u));

@@ -2,10 +2,9 @@
 // which `tree_level` knows what to hash.
 
 struct Parameters {
-    // Leaves of the tensor; the list has no more.
-    leaves: u32,
-    // Position of the first leaf in `nodes`.
+    // Entries of the list, which may have fewer.
     first: u32,
+    end: u32,
     leaves_per_row: u32,
     // Positions from row to row.
     row_stride: u32,
@@ -24,8 +23,8 @@ fn state_leaves(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let i = (group.y * groups.x + group.x) * 64u + thread;
-    if i >= min(list[0], p.leaves) {
+    let i = p.first + (group.y * groups.x + group.x) * 64u + thread;
+    if i >= min(list[0], p.end) {
         return;
     }
     let leaf = list[1u + i];

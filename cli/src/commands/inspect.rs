@@ -11,6 +11,7 @@ use pogo_protocol::opening::Openings;
 use pogo_protocol::record::StepRecord;
 use pogo_protocol::statement::Statement;
 use pogo_protocol::stream::keccak;
+use pogo_prover::audit::Traced;
 use pogo_prover::checkpoint::{self, decode_model, decode_state, unseal};
 use pogo_prover::commit::quantized_root;
 use pogo_prover::distance::NAMES;
@@ -156,6 +157,24 @@ fn state(file: &Path, content: &[u8]) -> Result<Table, Failure> {
         .row("state_root", "state root", hex(&scalar_bytes(&root)))
         .row("leaves", "leaves", round.layout.leaf_count() as u64)
         .row("exponents", "exponents", exponents.map_or("none yet".to_owned(), |exponents| format!("{exponents:?}"))))
+}
+
+/// A step, too, means something to the setup beside its folder only.
+fn traced(file: &Path, content: &[u8]) -> Result<Table, Failure> {
+    let folder = file.parent().and_then(Path::parent).unwrap_or(Path::new(""));
+    let table = Table::new("fields");
+    let Some(round) = round_in(folder)? else {
+        return Ok(table.row("step", "step", "unknown without the setup.bin beside the folder"));
+    };
+    let traced = decode(file, Traced::decode(&round.spec, content))?;
+    let root = decode(file, state_root(&round.layout, &traced.state))?;
+    let words = |products: &[Vec<i32>]| products.iter().map(Vec::len).sum::<usize>() as u64;
+    Ok(table
+        .row("step", "step", traced.step)
+        .row("state_root", "state root before it", hex(&scalar_bytes(&root)))
+        .row("sums", "sums", words(&traced.sums))
+        .row("gradients", "gradients", words(&traced.gradients))
+        .row("errors_below", "errors below", words(&traced.below)))
 }
 
 /// A 4-bit model, too, means something to its setup only, which lies beside it.

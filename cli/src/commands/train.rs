@@ -150,7 +150,7 @@ pub(crate) fn train(workspace: &Workspace, data: &Split, console: Console) -> Re
             bar.set_message("tensors committed to");
         }
         Progress::Lost { reason, next } => bar.suspend(|| {
-            console.warn(format!("the device was lost ({reason}); going on from the last checkpoint on {next}"));
+            console.warn(format!("{reason}; going on from the last checkpoint on {next}"));
         }),
     };
     let job = workspace.job(data);

@@ -1,9 +1,11 @@
 //! A GPU through wgpu: adapters, memory, and plans of [`pogo_shaders`] run on it.
 //!
 //! Only plain WGSL within WebGPU's default limits is used, so any Vulkan, Metal, DirectX 12 or GL
-//! adapter will do. A submission is kept near [`SUBMISSION_SECONDS`], short enough that no driver's
-//! watchdog takes the device away and a desktop stays usable.
+//! adapter will do. Dispatches are submitted together up to about [`SUBMISSION_SECONDS`], so that a
+//! desktop stays usable and no driver's watchdog takes the device away. A dispatch itself is not cut
+//! here: plans keep those that hash small, those of very large products may take longer.
 
+mod caught;
 mod trainer;
 
 use std::collections::HashMap;
@@ -12,14 +14,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use pogo_shaders::kernel::{Access, Kernel, PARAMETERS};
-use pogo_shaders::plan::{Buffer, BufferId, Dispatch};
+use pogo_shaders::plan::{Buffer, BufferId, Dispatch, TooLarge};
 
+use crate::round::Round;
+use caught::caught;
 pub use trainer::GpuTrainer;
 
-/// Longest that a submission should keep the device.
+/// Longest that a submission of several dispatches should keep the device.
 pub const SUBMISSION_SECONDS: f64 = 0.1;
 /// 32-bit operations a second that a device is taken to make until it was measured.
 const FIRST_SPEED: f64 = 2e9;
+/// Most words that are read from a device at once: 64 MiB, a quarter of what a buffer may have.
+const READ_WORDS: usize = 16 << 20;
 /// Bytes from one parameter block to the next: the alignment of uniform bindings.
 const PARAMETERS_STRIDE: u64 = 256;
 
@@ -34,7 +40,7 @@ pub enum GpuError {
         /// Adapters there are.
         found: usize,
     },
-    /// The adapter gives no device with WebGPU's default limits.
+    /// The adapter gives no device with WebGPU's default limits, or the device does not hold the model.
     #[error("{adapter}: {reason}")]
     Refused {
         /// Adapter.
@@ -55,7 +61,7 @@ pub enum GpuError {
     },
     /// A tensor is larger than any buffer of the device.
     #[error(transparent)]
-    TooLarge(#[from] pogo_shaders::plan::TooLarge),
+    TooLarge(#[from] TooLarge),
     /// Anything else that wgpu reports.
     #[error("GPU: {0}")]
     Other(String),
@@ -104,10 +110,21 @@ pub fn adapters() -> Vec<Adapter> {
     adapters
 }
 
-/// The first adapter that is hardware, opened; none when there is none or it refuses.
-pub fn first_hardware() -> Option<Gpu> {
-    let first = adapters().into_iter().find(Adapter::is_hardware)?;
-    Gpu::open(first.index).ok()
+/// The first adapter among the `wanted` ones that opens and holds the model of `round`.
+///
+/// # Errors
+/// Why each of them does not; nothing when there is none.
+pub fn first_that_holds(round: &Round, wanted: impl Fn(&Adapter) -> bool) -> Result<Gpu, Vec<GpuError>> {
+    let mut reasons = Vec::new();
+    for adapter in adapters().into_iter().filter(wanted) {
+        let refused = |error: GpuError| GpuError::Refused { adapter: adapter.describe(), reason: error.to_string() };
+        let holds = |gpu: Gpu| GpuTrainer::fits(&gpu, round).map_err(refused).map(|()| gpu);
+        match Gpu::open(adapter.index).and_then(holds) {
+            Ok(gpu) => return Ok(gpu),
+            Err(reason) => reasons.push(reason),
+        }
+    }
+    Err(reasons)
 }
 
 /// An open GPU; clones are the same device.
@@ -158,12 +175,10 @@ impl Gpu {
         let adapters = adapters();
         let found = adapters.len();
         let adapter = adapters.into_iter().nth(index).ok_or(GpuError::NoAdapter { index, found })?;
-        let refused = |error: wgpu::RequestDeviceError| GpuError::Refused {
-            adapter: adapter.describe(),
-            reason: error.to_string(),
-        };
-        let (device, queue) =
-            pollster::block_on(adapter.adapter.request_device(&wgpu::DeviceDescriptor::default())).map_err(refused)?;
+        let refused = |reason: String| GpuError::Refused { adapter: adapter.describe(), reason };
+        // wgpu panics over a device that fails when it is half made.
+        let request = || pollster::block_on(adapter.adapter.request_device(&wgpu::DeviceDescriptor::default()));
+        let (device, queue) = caught(request).map_err(refused)?.map_err(|error| refused(error.to_string()))?;
         let shared =
             Arc::new(Shared { pipelines: Mutex::default(), fault: Mutex::default(), speed: Mutex::new(FIRST_SPEED) });
         let on_loss = Arc::clone(&shared);
@@ -201,14 +216,14 @@ impl Gpu {
     /// Makes the buffers of a plan, filled with zeros.
     ///
     /// # Errors
-    /// [`GpuError::Memory`] naming the first that does not fit.
+    /// [`GpuError::TooLarge`] or [`GpuError::Memory`] naming the first that does not fit.
     pub fn allocate(&self, buffers: &[Buffer]) -> Result<Memory, GpuError> {
         let allocate = |buffer: &Buffer| {
             let kind = if buffer.uniform { wgpu::BufferUsages::UNIFORM } else { wgpu::BufferUsages::STORAGE };
             let size = buffer.words as u64 * 4;
-            let refused = || GpuError::Memory { tensor: buffer.name.clone(), bytes: size };
-            if size > self.device.limits().max_buffer_size {
-                return Err(refused());
+            let (tensor, most) = (buffer.name.clone(), self.device.limits().max_buffer_size);
+            if size > most {
+                return Err(TooLarge { tensor, needed: size as usize, most: most as usize }.into());
             }
             let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
             let made = self.device.create_buffer(&wgpu::BufferDescriptor {
@@ -219,7 +234,7 @@ impl Gpu {
             });
             match pollster::block_on(scope.pop()) {
                 None => Ok(made),
-                Some(_) => Err(refused()),
+                Some(_) => Err(GpuError::Memory { tensor, bytes: size }),
             }
         };
         let memory = Memory(buffers.iter().map(allocate).collect::<Result<_, _>>()?);
@@ -302,31 +317,58 @@ impl Gpu {
         Ok(())
     }
 
-    /// Reads words of some buffers, one after the other.
+    /// Reads words of some buffers, one after the other; any number of them.
     ///
     /// # Errors
     /// [`GpuError::Lost`], or what wgpu reports.
     pub fn read(&self, memory: &Memory, parts: &[(BufferId, Range<usize>)]) -> Result<Vec<u32>, GpuError> {
-        let words: usize = parts.iter().map(|(_, range)| range.len()).sum();
+        let mut words = Vec::with_capacity(parts.iter().map(|(_, range)| range.len()).sum());
+        let (mut together, mut room) = (Vec::new(), READ_WORDS);
+        for (id, range) in parts {
+            let mut first = range.start;
+            while first < range.end {
+                let piece = first..range.end.min(first + room);
+                (first, room) = (piece.end, room - piece.len());
+                together.push((*id, piece));
+                if room == 0 {
+                    self.read_together(memory, &together, &mut words)?;
+                    (together, room) = (Vec::new(), READ_WORDS);
+                }
+            }
+        }
+        if !together.is_empty() {
+            self.read_together(memory, &together, &mut words)?;
+        }
+        Ok(words)
+    }
+
+    /// Appends at most [`READ_WORDS`] of some buffers, by way of one buffer.
+    fn read_together(
+        &self,
+        memory: &Memory,
+        parts: &[(BufferId, Range<usize>)],
+        words: &mut Vec<u32>,
+    ) -> Result<(), GpuError> {
+        let size = |range: &Range<usize>| range.len() as u64 * 4;
         let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("results"),
-            size: words.max(1) as u64 * 4,
+            size: parts.iter().map(|(_, range)| size(range)).sum(),
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut at = 0;
-        for (BufferId(id), range) in parts.iter().filter(|(_, range)| !range.is_empty()) {
-            let size = range.len() as u64 * 4;
-            encoder.copy_buffer_to_buffer(&memory.0[*id], range.start as u64 * 4, &staging, at, size);
-            at += size;
+        for (BufferId(id), range) in parts {
+            encoder.copy_buffer_to_buffer(&memory.0[*id], range.start as u64 * 4, &staging, at, size(range));
+            at += size(range);
         }
         self.queue.submit([encoder.finish()]);
         staging.map_async(wgpu::MapMode::Read, .., |_| ());
         self.wait()?;
         let bytes = staging.get_mapped_range(..).map_err(|error| GpuError::Other(error.to_string()))?;
         let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte));
-        Ok(bytes.chunks(4).take(words).map(word).collect())
+        words.extend(bytes.chunks(4).map(word));
+        Ok(())
     }
 
     fn submit(&self, steps: &[&Ready]) {
@@ -343,10 +385,24 @@ impl Gpu {
         self.queue.submit([encoder.finish()]);
     }
 
+    /// Waits for everything that was submitted.
     fn wait(&self) -> Result<(), GpuError> {
-        let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
-        self.check()?;
-        polled.map(|_| ()).map_err(|error| GpuError::Other(error.to_string()))
+        self.poll(wgpu::PollType::wait_indefinitely())?;
+        self.check()
+    }
+
+    /// Lets wgpu look after the device. It tells of a loss while it does, and then panics.
+    fn poll(&self, how: wgpu::PollType) -> Result<(), GpuError> {
+        let polled = caught(|| self.device.poll(how));
+        match (self.shared.fault(), polled) {
+            (Some(lost @ GpuError::Lost(_)), _) => Err(lost),
+            (_, Err(panic)) => {
+                let lost = GpuError::Lost(panic);
+                self.shared.fail(lost.clone());
+                Err(lost)
+            }
+            (_, Ok(polled)) => polled.map(drop).map_err(|error| GpuError::Other(error.to_string())),
+        }
     }
 
     fn pipeline(&self, kernel: &'static Kernel) -> wgpu::ComputePipeline {
@@ -392,8 +448,14 @@ impl Gpu {
         })
     }
 
+    /// The fault, if there is one. What a lost device makes fail may be told before the loss is, so
+    /// wgpu is asked for news before any other fault is believed.
     fn check(&self) -> Result<(), GpuError> {
-        lock(&self.shared.fault).clone().map_or(Ok(()), Err)
+        match self.shared.fault() {
+            None => Ok(()),
+            Some(lost @ GpuError::Lost(_)) => Err(lost),
+            Some(fault) => self.poll(wgpu::PollType::Poll).and(Err(fault)),
+        }
     }
 }
 
@@ -404,6 +466,10 @@ impl Shared {
         if fault.is_none() || matches!(error, GpuError::Lost(_)) {
             *fault = Some(error);
         }
+    }
+
+    fn fault(&self) -> Option<GpuError> {
+        lock(&self.fault).clone()
     }
 }
 

@@ -19,7 +19,7 @@ use crate::field::{WORDS, from_words, to_words};
 use crate::kernel::{Access, Kernel, PARAMETERS};
 use crate::plan::{BufferId, Dispatch, parameters, spread};
 
-/// Hash of the weights half of the listed leaves; parameters `leaves`; bindings: poseidon, weights,
+/// Hash of the weights half of listed leaves; parameters `first, end` in the list; bindings: poseidon, weights,
 /// list, hashes, flags.
 pub static WEIGHTS_HASH: Kernel = Kernel {
     name: "weights_hash",
@@ -28,7 +28,7 @@ pub static WEIGHTS_HASH: Kernel = Kernel {
     twin: weights_hash,
 };
 
-/// Hash of the momenta half of the listed leaves; parameters `leaves`; bindings: poseidon, momenta,
+/// Hash of the momenta half of listed leaves; parameters `first, end` in the list; bindings: poseidon, momenta,
 /// scales, list, hashes, flags.
 pub static MOMENTA_HASH: Kernel = Kernel {
     name: "momenta_hash",
@@ -37,8 +37,8 @@ pub static MOMENTA_HASH: Kernel = Kernel {
     twin: momenta_hash,
 };
 
-/// State leaves of the listed leaves, which become fresh; parameters `leaves, first, leaves_per_row,
-/// row_stride`; bindings: poseidon, list, weights hashes, momenta hashes, nodes, fresh.
+/// State leaves of listed leaves, which become fresh; parameters `first, end` in the list,
+/// `leaves_per_row, row_stride`; bindings: poseidon, list, weights hashes, momenta hashes, nodes, fresh.
 pub static STATE_LEAVES: Kernel = Kernel {
     name: "state_leaves",
     sources: &[FIELD, POSEIDON, PLACE, include_str!("../../wgsl/state_leaves.wgsl")],
@@ -46,7 +46,7 @@ pub static STATE_LEAVES: Kernel = Kernel {
     twin: state_leaves,
 };
 
-/// Leaves of the codes of a step; parameters `leaves, first, leaves_per_row, row_stride, codes`;
+/// Leaves of the codes of a step; parameters `first, end, leaves_per_row, row_stride, codes`;
 /// bindings: poseidon, codes, nodes, flags.
 pub static UPDATE_LEAVES: Kernel = Kernel {
     name: "update_leaves",
@@ -55,7 +55,7 @@ pub static UPDATE_LEAVES: Kernel = Kernel {
     twin: update_leaves,
 };
 
-/// Leaves of the 4-bit model; parameters `leaves, first, leaves_per_row, row_stride, codes`;
+/// Leaves of the 4-bit model; parameters `first, end, leaves_per_row, row_stride, codes`;
 /// bindings: poseidon, codes, scales, nodes, flags.
 pub static QUANTIZED_LEAVES: Kernel = Kernel {
     name: "quantized_leaves",
@@ -102,6 +102,9 @@ pub static KERNELS: [&Kernel; 8] = [
     &KEEP_NODES,
 ];
 
+/// Most leaves that a dispatch hashes, so that none keeps a slow device long: about as many threads
+/// as an H100 runs at once.
+pub const LEAVES: usize = 1 << 15;
 /// 32-bit operations of a permutation, roughly.
 const PERMUTATION: u64 = 380_000;
 
@@ -118,17 +121,27 @@ pub fn levels(positions: usize, height: usize) -> Vec<Range<usize>> {
     successors(Some(0..positions), above).take(height + 1).collect()
 }
 
-/// A dispatch of one leaf a thread, each with so many permutations.
-pub fn leaves_dispatch(
+/// Dispatches of one leaf a thread over `leaves`, each leaf with so many permutations; at most
+/// [`LEAVES`] a dispatch.
+pub fn leaves_dispatches(
     kernel: &'static Kernel,
     leaves: usize,
     permutations: u64,
     more: &[u32],
-    buffers: Vec<BufferId>,
-) -> Dispatch {
-    let values = [&[leaves as u32], more].concat();
-    let work = leaves as u64 * permutations * PERMUTATION;
-    Dispatch { kernel, parameters: parameters(&values), buffers, workgroups: spread(leaves.div_ceil(64)), work }
+    buffers: &[BufferId],
+) -> Vec<Dispatch> {
+    let dispatch = |first: usize| {
+        let end = leaves.min(first + LEAVES);
+        let values = [&[first as u32, end as u32][..], more].concat();
+        Dispatch {
+            kernel,
+            parameters: parameters(&values),
+            buffers: buffers.to_vec(),
+            workgroups: spread((end - first).div_ceil(64)),
+            work: (end - first) as u64 * permutations * PERMUTATION,
+        }
+    };
+    (0..leaves).step_by(LEAVES).map(dispatch).collect()
 }
 
 /// The dispatches from the first level to the last, of what is fresh or of everything. Buffers as
@@ -154,21 +167,21 @@ pub fn collect_dispatch(leaves: usize, mask: u32, clear: u32, buffers: Vec<Buffe
 
 fn weights_hash(p: &[u32; PARAMETERS], buffers: &mut [&mut [u32]]) {
     let [_, weights, list, hashes, flags] = buffers else { unreachable!("five bindings") };
-    for leaf in listed(list, p[0]) {
+    for leaf in listed(list, p) {
         write(hashes, leaf, leaf::weights_hash(&words_of(weights, leaf)), flags);
     }
 }
 
 fn momenta_hash(p: &[u32; PARAMETERS], buffers: &mut [&mut [u32]]) {
     let [_, momenta, scales, list, hashes, flags] = buffers else { unreachable!("six bindings") };
-    for leaf in listed(list, p[0]) {
+    for leaf in listed(list, p) {
         write(hashes, leaf, leaf::momenta_hash(&words_of(momenta, leaf), scales[leaf] as i32), flags);
     }
 }
 
 fn state_leaves(p: &[u32; PARAMETERS], buffers: &mut [&mut [u32]]) {
     let [_, list, weights_hashes, momenta_hashes, nodes, fresh] = buffers else { unreachable!("six bindings") };
-    for leaf in listed(list, p[0]) {
+    for leaf in listed(list, p) {
         let at = position(p, leaf);
         set(nodes, at, leaf::state_leaf(element(weights_hashes, leaf), element(momenta_hashes, leaf)));
         fresh[at] = 1;
@@ -177,14 +190,14 @@ fn state_leaves(p: &[u32; PARAMETERS], buffers: &mut [&mut [u32]]) {
 
 fn update_leaves(p: &[u32; PARAMETERS], buffers: &mut [&mut [u32]]) {
     let [_, codes, nodes, flags] = buffers else { unreachable!("four bindings") };
-    for leaf in 0..p[0] as usize {
+    for leaf in p[0] as usize..p[1] as usize {
         write(nodes, position(p, leaf), leaf::update_leaf(&codes_of(&codes[p[4] as usize..], leaf)), flags);
     }
 }
 
 fn quantized_leaves(p: &[u32; PARAMETERS], buffers: &mut [&mut [u32]]) {
     let [_, codes, scales, nodes, flags] = buffers else { unreachable!("five bindings") };
-    for leaf in 0..p[0] as usize {
+    for leaf in p[0] as usize..p[1] as usize {
         let both = [scales[leaf] & 255, scales[leaf] >> 8].map(|scale| scale.min(255) as u8);
         let hash = leaf::quantized_leaf(&codes_of(&codes[p[4] as usize..], leaf), both);
         write(nodes, position(p, leaf), hash, flags);
@@ -228,15 +241,16 @@ fn keep_nodes(p: &[u32; PARAMETERS], buffers: &mut [&mut [u32]]) {
     kept[to..to + count].copy_from_slice(&nodes[from..from + count]);
 }
 
-/// The leaves of a list, of a tensor of so many.
-fn listed(list: &[u32], leaves: u32) -> impl Iterator<Item = usize> {
-    list[1..].iter().take(list[0].min(leaves) as usize).map(|&leaf| leaf as usize)
+/// Entries `first..end` of a list, as far as it goes.
+fn listed(list: &[u32], p: &[u32; PARAMETERS]) -> impl Iterator<Item = usize> {
+    let (first, end) = (p[0] as usize, p[1].min(list[0]) as usize);
+    list[1..].iter().take(end).skip(first).map(|&leaf| leaf as usize)
 }
 
-/// Position of a leaf, from the parameters `_, first, leaves_per_row, row_stride`.
+/// Position of a leaf, from the parameters `_, _, leaves_per_row, row_stride`.
 fn position(p: &[u32; PARAMETERS], leaf: usize) -> usize {
-    let [first, leaves_per_row, row_stride] = [p[1], p[2], p[3]].map(|size| size as usize);
-    first + leaf / leaves_per_row * row_stride + leaf % leaves_per_row
+    let [leaves_per_row, row_stride] = [p[2], p[3]].map(|size| size as usize);
+    leaf / leaves_per_row * row_stride + leaf % leaves_per_row
 }
 
 fn words_of(words: &[u32], leaf: usize) -> [i32; LEAF] {

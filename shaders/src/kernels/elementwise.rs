@@ -46,7 +46,7 @@ pub static ACTIVATION_FORWARD: Kernel = Kernel {
 };
 
 /// `e8 = requantize_stochastic(errors, E - e, dither)`; parameters `.., site, errors_site,
-/// weights_site, constant, units, rounding, control, first_row`; bindings: control, errors, maxima,
+/// weights_site, constant, units, rounding, control`; bindings: control, errors, maxima,
 /// exponents, rows, columns.
 pub static ERRORS_BACKWARD: Kernel = Kernel {
     name: "errors_backward",
@@ -140,7 +140,7 @@ fn errors_backward(p: &[u32; PARAMETERS], buffers: &mut [&mut [u32]]) {
     let control = &control[p[8] as usize..];
     let key = key(control[1], control[2], p[7]);
     store(p, rows, columns, |row, column, i| {
-        let index = (p[9] + row as u32).wrapping_mul(p[6]).wrapping_add(column as u32);
+        let index = (row as u32).wrapping_mul(p[6]).wrapping_add(column as u32);
         requantize_stochastic(errors[i] as i32, shift, dither(key, index)) as i8
     });
 }

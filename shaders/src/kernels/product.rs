@@ -1,7 +1,7 @@
 //! The three products of a layer, 64 x 64 of the output a workgroup.
 //!
-//! Parameters: `a_offset, a_stride, b_offset, b_stride, depth` (words; `depth` a multiple of 16),
-//! `out_offset, out_stride, site, x_offset, x_stride, accumulate, last`. The twins see how many rows
+//! Parameters: `a_offset, a_stride, b_stride, depth` (words; `depth` a multiple of 16), `out_offset,
+//! out_stride, site, x_stride, accumulate, last`. The twins see how many rows
 //! there are from the workgroups, which stand in the last two parameters.
 
 use super::{NO_SITE, bytes};
@@ -46,8 +46,8 @@ pub static KERNELS: [&Kernel; 3] = [&LINEAR_FORWARD, &LINEAR_BACKWARD, &GRADIENT
 pub struct Product {
     /// First word and words of a row of A.
     pub a: (usize, usize),
-    /// First word and words of a row of B.
-    pub b: (usize, usize),
+    /// Words of a row of B.
+    pub b: usize,
     /// Words of a row that are summed over.
     pub depth: usize,
     /// First word and words of a row of the output.
@@ -58,8 +58,8 @@ pub struct Product {
     pub columns: usize,
     /// Site of the output, or [`NO_SITE`].
     pub site: u32,
-    /// First word and words of a row of the activation that masks.
-    pub x: (usize, usize),
+    /// Words of a row of the activation that masks.
+    pub x: usize,
     /// Add to what the output holds.
     pub accumulate: bool,
     /// The output is whole after this dispatch.
@@ -70,9 +70,9 @@ impl Product {
     /// The dispatch of this product by `kernel`.
     pub fn dispatch(self, kernel: &'static Kernel, buffers: Vec<BufferId>) -> Dispatch {
         let [tiles_x, tiles_y] = [self.columns / TILE, self.rows / TILE];
-        let words = [self.a.0, self.a.1, self.b.0, self.b.1, self.depth, self.out.0, self.out.1];
+        let words = [self.a.0, self.a.1, self.b, self.depth, self.out.0, self.out.1];
         let mut values: Vec<u32> = words.iter().map(|&word| word as u32).collect();
-        values.extend([self.site, self.x.0 as u32, self.x.1 as u32, self.accumulate.into(), self.last.into()]);
+        values.extend([self.site, self.x as u32, self.accumulate.into(), self.last.into()]);
         values.extend([self.rows as u32, self.columns as u32]);
         let work = 4 * (self.rows * self.columns * self.depth) as u64;
         let workgroups = [tiles_x as u32, tiles_y as u32, 1];
@@ -83,15 +83,15 @@ impl Product {
         let word = |i: usize| p[i] as usize;
         Self {
             a: (word(0), word(1)),
-            b: (word(2), word(3)),
-            depth: word(4),
-            out: (word(5), word(6)),
-            site: p[7],
-            x: (word(8), word(9)),
-            accumulate: p[10] != 0,
-            last: p[11] != 0,
-            rows: word(12),
-            columns: word(13),
+            b: word(2),
+            depth: word(3),
+            out: (word(4), word(5)),
+            site: p[6],
+            x: word(7),
+            accumulate: p[8] != 0,
+            last: p[9] != 0,
+            rows: word(10),
+            columns: word(11),
         }
     }
 
@@ -100,7 +100,7 @@ impl Product {
         for row in 0..self.rows {
             let a = &a[self.a.0 + row * self.a.1..][..self.depth];
             for column in 0..self.columns {
-                let b = &b[self.b.0 + column * self.b.1..][..self.depth];
+                let b = &b[column * self.b..][..self.depth];
                 let sum = a.iter().zip(b).map(|(&a, &b)| dot(a, b)).sum();
                 store(row, column, self.out.0 + row * self.out.1 + column, sum);
             }
@@ -129,7 +129,7 @@ fn linear_backward(p: &[u32; PARAMETERS], buffers: &mut [&mut [u32]]) {
     let mut most = 0;
     product.each(a, b, |row, column, at, sum| {
         let mut error = if product.accumulate { errors[at] as i32 + sum } else { sum };
-        let y = bytes(x[product.x.0 + row * product.x.1 + column / 4])[column % 4];
+        let y = bytes(x[row * product.x + column / 4])[column % 4];
         if product.last && y <= 0 {
             error = 0;
         }

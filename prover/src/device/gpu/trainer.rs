@@ -1,5 +1,7 @@
 //! The state of a round on a GPU, and its steps.
 
+use std::ops::Range;
+
 use ark_bn254::Fr;
 use pogo_protocol::data::Batch;
 use pogo_protocol::fixed::{LEAF, block_exponent};
@@ -11,7 +13,7 @@ use pogo_shaders::commit::{Committing, Kind};
 use pogo_shaders::evaluate::{Evaluating, ROWS};
 use pogo_shaders::kernels::leaf::{CODE_WORDS, CONTROL, MOMENTA_CHANGED, WEIGHTS_CHANGED, unpack_codes};
 use pogo_shaders::kernels::loss::TALLY;
-use pogo_shaders::plan::{BufferId, Buffers, Dispatch};
+use pogo_shaders::plan::{BufferId, Buffers, Dispatch, TooLarge};
 use pogo_shaders::step::{Shard, Training};
 use pogo_shaders::{constants, field};
 
@@ -47,7 +49,15 @@ impl<'a> GpuTrainer<'a> {
     /// # Errors
     /// [`GpuError::TooLarge`] naming the tensor that does not fit.
     pub fn bytes(gpu: &Gpu, round: &Round) -> Result<u64, GpuError> {
-        Ok(Plans::new(gpu, round)?.buffers.list().iter().map(|buffer| 4 * buffer.words as u64).sum())
+        Ok(Plans::new(round, gpu.binding_max())?.buffers.list().iter().map(|buffer| 4 * buffer.words as u64).sum())
+    }
+
+    /// Tries whether the GPU holds `round`: makes all buffers, and gives them back.
+    ///
+    /// # Errors
+    /// [`GpuError::TooLarge`] or [`GpuError::Memory`] naming the tensor that does not fit.
+    pub fn fits(gpu: &Gpu, round: &Round) -> Result<(), GpuError> {
+        gpu.allocate(Plans::new(round, gpu.binding_max())?.buffers.list()).map(drop)
     }
 
     /// A trainer of `round` at its initial state.
@@ -55,7 +65,8 @@ impl<'a> GpuTrainer<'a> {
     /// # Errors
     /// [`GpuError::TooLarge`] or [`GpuError::Memory`] naming the tensor that does not fit.
     pub fn new(gpu: &Gpu, round: &'a Round, dither_seed: u32) -> Result<Self, Error> {
-        let Plans { buffers, training, committing, evaluating } = Plans::new(gpu, round)?;
+        let Plans { buffers, training, committing, evaluating } =
+            Plans::new(round, gpu.binding_max()).map_err(GpuError::from)?;
         let memory = gpu.allocate(buffers.list())?;
         gpu.write(&memory, training.tables, 0, &constants::tables());
         gpu.write(&memory, committing.poseidon, 0, &field::poseidon());
@@ -83,6 +94,20 @@ impl<'a> GpuTrainer<'a> {
         self.write(self.evaluating.maxima, 0, &vec![0; tensors]);
         self.once(&self.evaluating.quantize(&self.training))?;
         self.gpu.read(&self.memory, &[(self.evaluating.maxima, 0..tensors)])
+    }
+
+    /// Runs steps that have a slot each.
+    fn run_group(&mut self, steps: &[Step], hash: bool) -> Result<Vec<Done>, GpuError> {
+        for (slot, step) in steps.iter().enumerate() {
+            self.write_slot(slot, step, self.started || slot > 0);
+        }
+        self.started = true;
+        let programs = |(step, commit)| [Some(step), hash.then_some(commit)];
+        let slots = self.slots[..steps.len()].iter().map(|(step, commit)| (step, commit));
+        self.gpu.run(slots.flat_map(programs).flatten())?;
+        let results = self.read_slots(steps.len())?;
+        let roots = if hash { self.read_roots(steps.len())? } else { vec![None; steps.len()] };
+        Ok(results.into_iter().zip(roots).map(|(result, roots)| Done { result, roots }).collect())
     }
 
     /// Writes what a step reads into its slot.
@@ -166,6 +191,7 @@ impl Trainer for GpuTrainer<'_> {
             self.write_signed(shard.scales, &state.scales[shard.tensor][leaves]);
         }
         self.write(self.training.exponents, 0, &self.training.pack_exponents(state.exponents.as_ref()));
+        self.write(self.committing.flags, 0, &[0]);
         self.started = state.started;
         Ok(())
     }
@@ -175,16 +201,11 @@ impl Trainer for GpuTrainer<'_> {
     }
 
     fn run(&mut self, steps: &[Step], hash: bool) -> Result<Vec<Done>, Error> {
-        for (slot, step) in steps.iter().enumerate() {
-            self.write_slot(slot, step, self.started || slot > 0);
+        let mut done = Vec::with_capacity(steps.len());
+        for group in steps.chunks(self.group()) {
+            done.extend(self.run_group(group, hash)?);
         }
-        self.started |= !steps.is_empty();
-        let programs = |(step, commit)| [Some(step), hash.then_some(commit)];
-        let slots = self.slots[..steps.len()].iter().map(|(step, commit)| (step, commit));
-        self.gpu.run(slots.flat_map(programs).flatten())?;
-        let results = self.read_slots(steps.len())?;
-        let roots = if hash { self.read_roots(steps.len())? } else { vec![None; steps.len()] };
-        Ok(results.into_iter().zip(roots).map(|(result, roots)| Done { result, roots }).collect())
+        Ok(done)
     }
 
     fn model_roots(&mut self) -> Result<ModelRoots, Error> {
@@ -244,24 +265,88 @@ struct Plans {
 }
 
 impl Plans {
-    fn new(gpu: &Gpu, round: &Round) -> Result<Self, GpuError> {
-        let (mut buffers, most) = (Buffers::default(), gpu.binding_max());
-        let training = Training::new(&mut buffers, &round.spec, slots(round), most)?;
-        let committing = Committing::new(&mut buffers, &round.layout, &training, most)?;
-        let evaluating = Evaluating::new(&mut buffers, &round.spec, &training, most)?;
+    /// Plans with as many slots as are worth their memory and leave every buffer within `binding_max`
+    /// bytes, padding and all; one slot at least.
+    ///
+    /// # Errors
+    /// [`TooLarge`] naming the tensor that does not fit.
+    fn new(round: &Round, binding_max: usize) -> Result<Self, TooLarge> {
+        let codes = round.layout.leaf_count() * CODE_WORDS * 4;
+        let features = round.spec.batch as usize * round.spec.layers[0] as usize;
+        let mut slots = (SLOT_BYTES / (codes + features)).clamp(1, SLOTS);
+        loop {
+            match Self::with_slots(round, slots, binding_max) {
+                Err(_) if slots > 1 => slots -= 1,
+                plans => return plans,
+            }
+        }
+    }
+
+    fn with_slots(round: &Round, slots: usize, binding_max: usize) -> Result<Self, TooLarge> {
+        let mut buffers = Buffers::default();
+        let training = Training::new(&mut buffers, &round.spec, slots, binding_max)?;
+        let committing = Committing::new(&mut buffers, &round.layout, &training, binding_max)?;
+        let evaluating = Evaluating::new(&mut buffers, &round.spec, &training, binding_max)?;
         Ok(Self { buffers, training, committing, evaluating })
     }
 }
 
 /// Words and leaves of its tensor that a shard holds.
-fn places(shard: &Shard) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+fn places(shard: &Shard) -> (Range<usize>, Range<usize>) {
     let leaves = shard.first_leaf()..shard.first_leaf() + shard.leaves();
     (leaves.start * LEAF..leaves.end * LEAF, leaves)
 }
 
-/// As many slots as are worth their memory, one at least.
-fn slots(round: &Round) -> usize {
-    let codes = round.layout.leaf_count() * CODE_WORDS * 4;
-    let features = round.spec.batch as usize * round.spec.layers[0] as usize;
-    (SLOT_BYTES / (codes + features).max(1)).clamp(1, SLOTS)
+#[cfg(test)]
+mod tests {
+    use pogo_circuits::round::Shape;
+    use pogo_protocol::model::{Schedule, Spec, TraceMode};
+    use pogo_protocol::statement::Context;
+    use pogo_shaders::step::BINDING_MAX;
+
+    use super::*;
+
+    fn plans(layers: &[u32], batch: u32) -> Result<Plans, TooLarge> {
+        let spec = Spec {
+            name: "plan".into(),
+            layers: layers.to_vec(),
+            batch,
+            steps: 8,
+            checkpoint_every: 1,
+            learning_rate: 1,
+            schedule: Schedule::Constant,
+            warmup: 0,
+            seed: 1,
+            trace: TraceMode::Challenged,
+            data_root: [0; 32],
+        };
+        let context = Context { chain_id: 0, contract: [0; 20], task: [0; 32], round: 0, miner: [0; 20] };
+        let shape = Shape { tree_depth: 24, ..Shape::MINIMAL };
+        Plans::new(&Round::new(spec, context, shape).unwrap(), BINDING_MAX)
+    }
+
+    #[test]
+    fn a_model_whose_single_step_fits_is_planned_with_the_slots_that_fit() {
+        let cases: [(&[u32], u32, usize); 6] = [
+            (&[64, 64, 10], 64, 16),
+            (&[3072, 64, 10], 4096, 10),
+            (&[784, 128, 10], 16_384, 9),
+            (&[4096, 8192, 10], 64, 8),
+            (&[65_536, 10], 128, 16),
+            (&[65_536, 10], 512, 4),
+        ];
+        for (layers, batch, slots) in cases {
+            let plans = plans(layers, batch).unwrap_or_else(|error| panic!("{layers:?}, batch {batch}: {error}"));
+            assert_eq!(plans.training.slots, slots, "{layers:?}, batch {batch}");
+            assert!(plans.buffers.list().iter().all(|buffer| buffer.words * 4 <= BINDING_MAX));
+        }
+    }
+
+    #[test]
+    fn a_batch_has_up_to_2_to_the_25_activations_and_2_to_the_27_features() {
+        assert!(plans(&[64, 512, 10], 1 << 16).is_ok());
+        assert_eq!(plans(&[64, 513, 10], 1 << 16).err().unwrap().tensor, "sums");
+        assert!(plans(&[2048, 10], 1 << 16).is_ok());
+        assert_eq!(plans(&[2049, 10], 1 << 16).err().unwrap().tensor, "activations 0");
+    }
 }

@@ -7,10 +7,11 @@
 
 use ark_bn254::Fr;
 use pogo_protocol::codec::{CodecError, Reader, Writer, scalar_bytes};
+use pogo_protocol::data::Batch;
 use pogo_protocol::fixed::LEAF;
 use pogo_protocol::model::{Bytes, Spec, State, Tensor};
 use pogo_protocol::record::StepRecord;
-use pogo_protocol::step::{self, Products};
+use pogo_protocol::step::{self, Products, StepResult};
 use pogo_protocol::stream::Stream;
 use pogo_protocol::trace::{TensorId, Trace};
 use std::convert::Infallible;
@@ -166,13 +167,8 @@ pub fn audit(
         exponents(before.next_exponents.as_ref()),
     );
 
-    // A state has made a step exactly when it holds exponents for the next one.
-    let mut state = State { started: traced.state.exponents.is_some(), ..traced.state.clone() };
-    let batch = stepper.batch(t);
-    let mut checker = Checker { audit: &mut audit, tensors: spec.tensors(), traced, random: random(seed, t) };
-    let Ok(gradients) = step::gradients_by(&mut checker, spec, &state, &batch, 0, t, stepper.dither_seed());
-    let result = step::apply(spec, &mut state, gradients, t);
-
+    let (state, result, found) = check_products(spec, &stepper.batch(t), traced, stepper.dither_seed(), seed);
+    audit.found.extend(found);
     audit.codes(&result.codes, codes);
     let roots = step_roots(layout, &state, &result.codes)?;
     let record = t + 1;
@@ -187,6 +183,24 @@ pub fn audit(
     audit.record(record, "update root", root(roots.update), root(after.update_root));
     audit.record(record, "state root", root(roots.state), root(after.state_root));
     Ok(audit.found)
+}
+
+/// The state after a published step and its result, by its published products where they are right;
+/// and what is not right about them.
+pub fn check_products(
+    spec: &Spec,
+    batch: &Batch,
+    traced: &Traced,
+    dither_seed: u32,
+    seed: [u8; 32],
+) -> (State, StepResult, Vec<Finding>) {
+    let t = traced.step;
+    // A state has made a step exactly when it holds exponents for the next one.
+    let mut state = State { started: traced.state.exponents.is_some(), ..traced.state.clone() };
+    let mut checker = Checker { found: Vec::new(), tensors: spec.tensors(), traced, random: random(seed, t) };
+    let Ok(gradients) = step::gradients_by(&mut checker, spec, &state, batch, 0, t, dither_seed);
+    let result = step::apply(spec, &mut state, gradients, t);
+    (state, result, checker.found)
 }
 
 /// Uniform numbers of a seed and a step.
@@ -239,7 +253,7 @@ impl Findings {
 /// Takes the published products, each checked; a false row is replaced by the right one, so that
 /// what follows is judged by itself.
 struct Checker<'a, R> {
-    audit: &'a mut Findings,
+    found: Vec<Finding>,
     tensors: Vec<Tensor>,
     traced: &'a Traced,
     random: R,
@@ -261,7 +275,7 @@ impl<R: FnMut() -> u64> Checker<'_, R> {
             }
             let expected = right(row);
             let differs = (0..columns).filter(|&column| expected[column] != published[column]);
-            self.audit.found.extend(differs.map(|column| Finding::Product {
+            self.found.extend(differs.map(|column| Finding::Product {
                 step: self.traced.step,
                 operation,
                 tensor,

@@ -118,7 +118,7 @@ fn d16_no_node_passes_for_a_leaf_no_leaf_is_doubled_and_no_index_has_an_alias() 
 #[test]
 fn d17_another_batch_with_the_same_codes_passes_the_proof_and_not_replay() {
     let (why, _) = comes_as_far_as_declared("D17");
-    assert_eq!(why, "replay: record 8: batch digest is not the recomputed one");
+    assert_eq!(why, "replay: record 8: loss is not the recomputed one");
 }
 
 #[test]

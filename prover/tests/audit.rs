@@ -1,12 +1,15 @@
 //! The audit of published steps: exact ones have no findings, every kind of lie is named.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use pogo_circuits::round::Shape;
 use pogo_protocol::codec::{CodecError, scalar_bytes};
-use pogo_protocol::model::{Schedule, Spec, TraceMode};
+use pogo_protocol::data::Batch;
+use pogo_protocol::model::{Bytes, Schedule, Spec, Tensor, TraceMode};
 use pogo_protocol::record::StepRecord;
 use pogo_protocol::statement::Context;
+use pogo_protocol::step::{self, Products};
 use pogo_prover::audit::{Finding, Traced, audit, traced};
 use pogo_prover::device::Device;
 use pogo_prover::replay::{Difference, replay};
@@ -163,4 +166,113 @@ fn traces_of_every_step_are_resumed_and_replayed() {
     lie[2].trace_root = lie[3].trace_root;
     let found = compare(&lie);
     assert!(found.contains(&Difference::Record { record: 2, field: "trace root" }), "{found:?}");
+}
+
+/// Makes a step as it is written, but for one product, which it makes up.
+struct Liar<'a> {
+    traced: Traced,
+    tensors: Vec<Tensor>,
+    rows: usize,
+    lie: &'a dyn Fn(&str, usize, &mut Vec<i32>),
+}
+
+impl Liar<'_> {
+    fn told(&self, name: &str, l: usize, mut product: Vec<i32>) -> Vec<i32> {
+        (self.lie)(name, l, &mut product);
+        product
+    }
+}
+
+fn product(rows: usize, cols: usize, inner: usize, term: impl Fn(usize, usize, usize) -> i32) -> Vec<i32> {
+    let element = |i, j| (0..inner).map(|k| term(i, j, k)).sum();
+    (0..rows).flat_map(|i| (0..cols).map(move |j| (i, j))).map(|(i, j)| element(i, j)).collect()
+}
+
+impl Products for Liar<'_> {
+    type Error = Infallible;
+
+    fn sums(&mut self, l: usize, inputs: &Bytes, weights: &Bytes) -> Result<Vec<i32>, Infallible> {
+        let Tensor { rows: n, cols: k } = self.tensors[l];
+        let stride = self.tensors[l].padded_cols();
+        let term = |b, n, i| i32::from(inputs.values[b * k + i]) * i32::from(weights.values[n * stride + i]);
+        self.traced.sums[l] = self.told("sums", l, product(self.rows, n, k, term));
+        Ok(self.traced.sums[l].clone())
+    }
+
+    fn gradient(&mut self, l: usize, errors: &Bytes, inputs: &Bytes) -> Result<Vec<i32>, Infallible> {
+        let Tensor { rows: n, cols: k } = self.tensors[l];
+        let term = |row, column, b| i32::from(errors.values[b * n + row]) * i32::from(inputs.values[b * k + column]);
+        self.traced.gradients[l] = self.told("gradient", l, product(n, k, self.rows, term));
+        Ok(self.traced.gradients[l].clone())
+    }
+
+    fn below(&mut self, l: usize, errors: &Bytes, weights: &Bytes) -> Result<Vec<i32>, Infallible> {
+        let Tensor { rows: n, cols: k } = self.tensors[l];
+        let stride = self.tensors[l].padded_cols();
+        let term = |b, column, i| i32::from(errors.values[b * n + i]) * i32::from(weights.values[i * stride + column]);
+        self.traced.below[l - 1] = self.told("errors below", l, product(self.rows, k, n, term));
+        Ok(self.traced.below[l - 1].clone())
+    }
+}
+
+/// Step 3 by a miner who lies in one place and goes on from there consistently: what it publishes,
+/// its codes, and the records with the step that it claims.
+fn lied(
+    job: &Job<'_>,
+    stepper: &Stepper<'_>,
+    records: &[StepRecord],
+    traced: &Traced,
+    batch: &Batch,
+    lie: &dyn Fn(&str, usize, &mut Vec<i32>),
+) -> (Traced, Vec<Vec<i8>>, Vec<StepRecord>) {
+    let (spec, mut state) = (&job.round.spec, traced.state.clone());
+    let mut liar = Liar { traced: traced.clone(), tensors: spec.tensors(), rows: batch.rows(), lie };
+    let Ok(gradients) = step::gradients_by(&mut liar, spec, &state, batch, 0, 3, stepper.dither_seed());
+    let result = step::apply(spec, &mut state, gradients, 3);
+    let roots = commit::step_roots(&job.round.layout, &state, &result.codes).unwrap();
+    let mut records = records.to_vec();
+    let record = &mut records[4];
+    (record.state_root, record.update_root, record.loss) = (roots.state, roots.update, result.loss);
+    record.exponents = Some(result.exponents_used);
+    record.next_exponents = Some(result.exponents_next);
+    (liar.traced, result.codes, records)
+}
+
+#[test]
+fn fabricated_activations_errors_and_gradients_are_found_however_consistent_the_rest_is() {
+    with_step("lies", |job, stepper, _, records, codes, traced| {
+        let batch = stepper.batch(3);
+        // Without a lie the liar makes the step.
+        let honest = lied(job, stepper, &records, &traced, &batch, &|_, _, _| {});
+        assert_eq!(honest, (traced.clone(), codes.clone(), records.clone()));
+        for (name, l) in [("sums", 0), ("sums", 1), ("errors below", 1), ("gradient", 0), ("gradient", 1)] {
+            // One element and a whole product.
+            for count in [1, usize::MAX] {
+                let lie = |at: &str, tensor: usize, product: &mut Vec<i32>| {
+                    if (at, tensor) == (name, l) {
+                        product.iter_mut().take(count).for_each(|word| *word = *word / 2 + 1_000);
+                    }
+                };
+                let (published, codes, records) = lied(job, stepper, &records, &traced, &batch, &lie);
+                let found = audit(job, stepper, &records, &codes, &published, [7; 32]).unwrap();
+                let named = |finding: &&Finding| matches!(finding, Finding::Product { operation, tensor, .. } if (*operation, *tensor) == (name, l));
+                let products = found.iter().filter(named).count();
+                assert!(products >= 1 && (count > 1 || products == 1), "{name} of {l}: {products}");
+                // With the true products published instead, the record contradicts them.
+                let found = audit(job, stepper, &records, &codes, &traced, [7; 32]).unwrap();
+                assert_eq!(found.is_empty(), records == honest.2, "{name} of {l}");
+            }
+        }
+    });
+}
+
+#[test]
+fn another_batch_is_found() {
+    with_step("batch", |job, stepper, _, records, _, traced| {
+        let (published, codes, records) = lied(job, stepper, &records, &traced, &stepper.batch(5), &|_, _, _| {});
+        let found = audit(job, stepper, &records, &codes, &published, [8; 32]).unwrap();
+        let sums = |finding: &Finding| matches!(finding, Finding::Product { operation: "sums", tensor: 0, .. });
+        assert!(found.iter().any(sums));
+        assert!(found.iter().any(|finding| matches!(finding, Finding::Record { record: 4, field: "loss", .. })));
+    });
 }

@@ -2,43 +2,13 @@
 //! both need besides. One thread.
 //! `cargo bench -p pogo-benches --bench audit`
 
-use pogo_benches::{cpu_seconds, head, row};
-use pogo_protocol::data::{Batch, DataSet};
+use pogo_benches::{batch, cpu_seconds, head, row, spec};
 use pogo_protocol::merkle::Layout;
-use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
+use pogo_protocol::model::State;
 use pogo_protocol::trace::Trace;
 use pogo_prover::audit::{Traced, check_products};
 use pogo_prover::commit::step_roots;
 use pogo_prover::device::cpu;
-
-fn spec(width: u32) -> Spec {
-    Spec {
-        name: "bench".into(),
-        layers: vec![width, width, 10],
-        batch: width,
-        steps: 100,
-        checkpoint_every: 1,
-        learning_rate: 3 << 12,
-        schedule: Schedule::Constant,
-        warmup: 0,
-        seed: 1,
-        trace: TraceMode::Challenged,
-        data_root: [0; 32],
-    }
-}
-
-/// Features and labels from a counter, so that nothing has to be loaded.
-fn batch(spec: &Spec) -> Batch {
-    let (width, rows) = (spec.width(), spec.batch as usize);
-    let noise = |i: usize| (i as u32).wrapping_mul(0x9E37_79B9) >> 25;
-    let set = DataSet {
-        width,
-        classes: spec.classes(),
-        features: (0..width * rows).map(|i| noise(i) as i8).collect(),
-        labels: (0..rows).map(|i| (noise(i * 7) as usize % spec.classes()) as u16).collect(),
-    };
-    set.all()
-}
 
 fn main() {
     head("audit");
@@ -46,7 +16,8 @@ fn main() {
     pool.install(|| {
         for width in [64, 256, 512, 1024, 2048] {
             let name = format!("{width}-{width}-10, batch {width}");
-            let (spec, state) = (spec(width), State::initial(&spec(width)));
+            let spec = spec(&[width, width, 10], width);
+            let state = State::initial(&spec);
             let batch = batch(&spec);
             let trace = Trace::new(&spec, &state, &batch, 0, 1);
             let traced = Traced::new(0, state.clone(), &trace);

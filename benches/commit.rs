@@ -3,10 +3,10 @@
 
 use ark_bn254::Fr;
 use light_poseidon::{Poseidon, PoseidonHasher};
-use pogo_benches::{cpu_seconds, head, row};
+use pogo_benches::{cpu_seconds, head, row, spec};
 use pogo_protocol::fixed::LEAF;
 use pogo_protocol::merkle::Layout;
-use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
+use pogo_protocol::model::State;
 use pogo_protocol::{leaf, poseidon};
 use pogo_prover::commit;
 
@@ -32,19 +32,7 @@ fn main() {
     row("weights hashed into leaves", f64::from(leaves) * 256.0 / seconds / 1e6, "MB of weights a CPU second");
 
     for (name, layers) in [("64-64-10", vec![64, 64, 10]), ("784-256-128-10", vec![784, 256, 128, 10])] {
-        let spec = Spec {
-            name: "bench".into(),
-            layers,
-            batch: 64,
-            steps: 1,
-            checkpoint_every: 1,
-            learning_rate: 1,
-            schedule: Schedule::Constant,
-            warmup: 0,
-            seed: 1,
-            trace: TraceMode::Challenged,
-            data_root: [0; 32],
-        };
+        let spec = spec(&layers, 64);
         let layout = Layout::new(18, spec.tensors().iter().map(|t| (t.rows, t.cols))).expect("fits");
         let state = State::initial(&spec);
         let codes: Vec<Vec<i8>> = spec.tensors().iter().map(|t| vec![0; t.padded_len()]).collect();

@@ -5,11 +5,9 @@
 
 use std::time::Instant;
 
-use pogo_benches::{cpu_seconds, head, row};
+use pogo_benches::{batch, cpu_seconds, head, row, spec};
 use pogo_circuits::round::Shape;
-use pogo_protocol::data::Batch;
-use pogo_protocol::fixed::pcg;
-use pogo_protocol::model::{Schedule, Spec, TraceMode};
+use pogo_protocol::model::Spec;
 use pogo_protocol::statement::Context;
 use pogo_prover::device::gpu::{self, Gpu};
 use pogo_prover::device::{Device, Step, Trainer};
@@ -22,29 +20,8 @@ const CODES: f64 = 2.0;
 const SHARE: f64 = 0.05;
 
 fn round(layers: &[u32], batch: u32) -> Round {
-    let spec = Spec {
-        name: "bench".into(),
-        layers: layers.to_vec(),
-        batch,
-        steps: 16,
-        checkpoint_every: 1,
-        learning_rate: 3 << 12,
-        schedule: Schedule::Constant,
-        warmup: 0,
-        seed: 1,
-        trace: TraceMode::Challenged,
-        data_root: [0; 32],
-    };
     let context = Context { chain_id: 0, contract: [0; 20], task: [0; 32], round: 0, miner: [0; 20] };
-    Round::new(spec, context, Shape::MINIMAL).expect("the model fits")
-}
-
-fn batch(spec: &Spec) -> Batch {
-    let classes = spec.classes() as u32;
-    Batch {
-        features: (0..spec.batch as usize * spec.width()).map(|i| (pcg(i as u32) >> 25) as i8).collect(),
-        labels: (0..spec.batch).map(|i| (pcg(i) % classes) as u16).collect(),
-    }
+    Round::new(spec(layers, batch), context, Shape::MINIMAL).expect("the model fits")
 }
 
 /// Seconds of one step, the least of a few runs of `count` steps together.

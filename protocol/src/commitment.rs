@@ -1,6 +1,7 @@
 //! The commitment: what the miner publishes before anybody knows the challenge.
 //!
-//! Nothing in it is free for the miner to vary without redoing work: there is no salt, no time
+//! Nothing in it is free for the miner to vary without redoing work: there is no salt (a record of a
+//! step has fields that no proof opens yet: replay and audit hold them), no time
 //! stamp, and one encoding only. Its hash is keccak256 over the ABI encoding of its words, so that
 //! a contract computes the same.
 

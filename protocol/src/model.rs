@@ -109,8 +109,6 @@ pub struct State {
     pub momenta: Vec<Vec<i32>>,
     /// Running gradient scale of each leaf: for each tensor `(rows, leaves_per_row)`.
     pub scales: Vec<Vec<i32>>,
-    /// Whether the scales hold an average yet; the first step of a task starts them.
-    pub started: bool,
     /// Exponents of the next step; `None` before the first step of a task, which finds its own.
     pub exponents: Option<Exponents>,
 }
@@ -410,6 +408,12 @@ impl State {
         Self::from_weights(spec, tensors.iter().enumerate().map(draw).collect())
     }
 
+    /// Whether a step was made, so that the scales hold an average: exactly then the exponents of the
+    /// next are fixed.
+    pub fn started(&self) -> bool {
+        self.exponents.is_some()
+    }
+
     /// The state before the first step of a task that starts from these weights (padded rows):
     /// what a fine-tuning task inherits.
     pub fn from_weights(spec: &Spec, weights: Vec<Vec<i32>>) -> Self {
@@ -418,7 +422,6 @@ impl State {
             weights,
             momenta: tensors.iter().map(|t| vec![0; t.padded_len()]).collect(),
             scales: tensors.iter().map(|t| vec![0; t.leaves()]).collect(),
-            started: false,
             exponents: None,
         }
     }

@@ -150,7 +150,6 @@ impl Gradients {
     /// Ends a step whose leaves were updated with these `codes`: fixes the exponents of the next.
     pub fn finish(self, state: &mut State, codes: Vec<Vec<i8>>) -> StepResult {
         let Self { loss, exponents_used, exponents_next, .. } = self;
-        state.started = true;
         state.exponents = Some(exponents_next.clone());
         StepResult { loss, exponents_used, exponents_next, codes }
     }
@@ -437,7 +436,7 @@ fn mask_inactive(below: &mut [i32], x: &Bytes) {
 /// Updates every leaf of tensor `l` from its gradient `(N, K)` of exponent `e`; returns the codes.
 fn update_tensor(spec: &Spec, state: &mut State, l: usize, gradient: &[i32], e: i32, t: u32) -> Vec<i8> {
     let tensor = spec.tensors()[l];
-    let learning_rate = spec.learning_rate(t);
+    let (learning_rate, started) = (spec.learning_rate(t), state.started());
     let mut codes = vec![0; tensor.padded_len()];
     for leaf in 0..tensor.leaves() {
         let (row, column) = (leaf / tensor.leaves_per_row(), leaf % tensor.leaves_per_row());
@@ -450,7 +449,7 @@ fn update_tensor(spec: &Spec, state: &mut State, l: usize, gradient: &[i32], e: 
             momenta: &mut state.momenta[l][stored.clone()],
             scale: &mut state.scales[l][leaf],
         };
-        update_leaf(&aligned, words, state.started, learning_rate, &mut codes[stored]);
+        update_leaf(&aligned, words, started, learning_rate, &mut codes[stored]);
     }
     codes
 }

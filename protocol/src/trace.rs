@@ -72,10 +72,10 @@ pub struct Placed {
 
 /// The trace of a step has more leaf positions than the trees of the preset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the trace of a step takes {needed} leaf positions, trees of depth {depth} have {}", 1usize << depth)]
+#[error("the trace of a step takes at least {needed} leaf positions, trees of depth {depth} have {}", 1u64 << depth)]
 pub struct TraceTooLarge {
-    /// Positions needed.
-    pub needed: usize,
+    /// Positions needed by the tensors up to the first that does not fit.
+    pub needed: u64,
     /// Depth of the tree.
     pub depth: usize,
 }
@@ -102,13 +102,14 @@ impl TraceLayout {
             }
         }
         place(TensorId::Losses, batch, 1, 1);
-        let mut end = 0usize;
+        let mut end = 0u64;
         for placed in &mut placed {
-            placed.offset = end.next_multiple_of(placed.positions());
-            end = placed.offset + placed.positions();
-        }
-        if end > 1 << depth {
-            return Err(TraceTooLarge { needed: end, depth });
+            let offset = end.next_multiple_of(placed.positions());
+            end = offset + placed.positions();
+            if end > 1 << depth {
+                return Err(TraceTooLarge { needed: end, depth });
+            }
+            placed.offset = offset as usize;
         }
         Ok(Self { depth, placed })
     }
@@ -125,7 +126,7 @@ impl TraceLayout {
 
     /// Positions up to the end of the last tensor.
     pub fn position_count(&self) -> usize {
-        self.placed.last().map_or(0, |last| last.offset + last.positions())
+        self.placed.last().map_or(0, |last| last.offset + last.positions() as usize)
     }
 
     /// A tensor of the step.
@@ -156,9 +157,9 @@ impl Placed {
         self.offset + (tile * self.slabs.next_power_of_two() + slab) * LEAF + row % LEAF
     }
 
-    fn positions(&self) -> usize {
-        let tiles = self.tile_rows().next_power_of_two() * self.tile_cols().next_power_of_two();
-        tiles * self.slabs.next_power_of_two() * LEAF
+    fn positions(&self) -> u64 {
+        let counts = [self.tile_rows(), self.tile_cols(), self.slabs, LEAF];
+        counts.into_iter().map(|count| count.next_power_of_two() as u64).product()
     }
 
     /// Positions and hashes of all leaves, padding rows included, by (row, column of tiles, slab).
@@ -400,7 +401,7 @@ mod tests {
         positions.dedup();
         assert_eq!(positions.len(), count);
         assert!(positions.last().is_some_and(|&last| last < layout.position_count()));
-        let needed = layout.position_count();
+        let needed = 2048; // weights, inputs and sums of the first layer
         assert_eq!(TraceLayout::new(10, &spec), Err(TraceTooLarge { needed, depth: 10 }));
     }
 

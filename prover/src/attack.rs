@@ -28,7 +28,7 @@ pub type Failed = Box<dyn std::error::Error + Send + Sync>;
 pub enum Fate {
     /// Refused or slashed: by the proof, by a dispute that has no answer, by a rule or by a codec.
     Stopped,
-    /// Accepted by the proof and by every rule. Only an exact replay shows it, and no cell names it.
+    /// Accepted by the proof and by every rule. Only replay and audit show it, and no cell names it.
     Shown,
     /// Nothing sees it.
     Unseen,
@@ -104,7 +104,7 @@ pub const ATTACKS: [Attack; 18] = [
         id: "D3",
         name: "batches picked by the miner",
         does: "trains in the best of several orders that are not its own, and records their batches",
-        stopped_by: "replay only",
+        stopped_by: "replay, audit",
         fate: Shown,
         attempt: momenta::picked_batches,
     },
@@ -136,7 +136,7 @@ pub const ATTACKS: [Attack; 18] = [
         id: "D7",
         name: "fabricated gradient",
         does: "copies another miner's model by momenta that were never a gradient",
-        stopped_by: "replay only",
+        stopped_by: "replay, audit",
         fate: Shown,
         attempt: momenta::fabricated,
     },
@@ -159,9 +159,9 @@ pub const ATTACKS: [Attack; 18] = [
     Attack {
         id: "D10",
         name: "grinding",
-        does: "looks for a byte of the commitment that is free to change",
-        stopped_by: "one encoding, no free byte",
-        fate: Stopped,
+        does: "looks for a byte of the commitment that is free to change, and puts a salt into a record",
+        stopped_by: "replay, audit",
+        fate: Shown,
         attempt: roots::grinding,
     },
     Attack {
@@ -216,7 +216,7 @@ pub const ATTACKS: [Attack; 18] = [
         id: "D17",
         name: "another batch with the same codes",
         does: "records the loss of a batch that it did not train on",
-        stopped_by: "replay only",
+        stopped_by: "replay, audit",
         fate: Shown,
         attempt: momenta::another_batch,
     },

@@ -2,14 +2,15 @@
 //!
 //! The miner publishes the state before a step and the products of it ([`Traced`]). An auditor holds
 //! the state to its root, checks every product by [`freivalds`](crate::freivalds) and computes all
-//! else exactly, up to the codes, the state after the step and the record. A false product passes
-//! with probability `2^-61`; nothing else passes. Whatever is false is named with what is right.
+//! else exactly, up to the codes, the state after the step and the record. A false row of a product
+//! passes with probability `1 / (2^61 - 1)`; nothing else passes. Whatever is false is named with what is right.
 
 use ark_bn254::Fr;
+use ark_ff::AdditiveGroup;
 use pogo_protocol::codec::{CodecError, Reader, Writer, scalar_bytes};
 use pogo_protocol::data::Batch;
 use pogo_protocol::fixed::LEAF;
-use pogo_protocol::model::{Bytes, Spec, State, Tensor};
+use pogo_protocol::model::{Bytes, Exponents, Spec, State, Tensor, TraceMode};
 use pogo_protocol::record::StepRecord;
 use pogo_protocol::step::{self, Products, StepResult};
 use pogo_protocol::stream::Stream;
@@ -20,7 +21,8 @@ use crate::checkpoint::{decode_state, encode_state};
 use crate::commit::{leaf_of, step_roots};
 use crate::error::{Error, hex};
 use crate::freivalds::Vector;
-use crate::train::{Job, Stepper, state_root};
+use crate::round::Round;
+use crate::train::{Job, Stepper, initial_record, state_root};
 
 const DOMAIN: &[u8] = b"pogo/audit/v1";
 
@@ -56,7 +58,7 @@ impl Traced {
     /// Canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
         let state = encode_state(&self.state);
-        let writer = Writer::new(Self::MAGIC).u32(self.step).u32(state.len() as u32).bytes(&state);
+        let writer = Writer::new(Self::MAGIC).u32(self.step).u64(state.len() as u64).bytes(&state);
         let products = self.sums.iter().chain(&self.gradients).chain(&self.below);
         products.fold(writer, |writer, product| writer.integers(product)).finish()
     }
@@ -68,8 +70,8 @@ impl Traced {
     pub fn decode(spec: &Spec, bytes: &[u8]) -> Result<Self, CodecError> {
         let mut reader = Reader::new(bytes, Self::MAGIC, "traced step")?;
         let step = reader.u32("step")?;
-        let length = reader.u32("length of the state")? as usize;
-        let state = decode_state(spec, reader.bytes("state", length)?)?;
+        let length = reader.u64("length of the state")?;
+        let state = decode_state(spec, reader.bytes("state", usize::try_from(length).unwrap_or(usize::MAX))?)?;
         let (tensors, batch) = (spec.tensors(), spec.batch as usize);
         let mut read = |field, from: usize, length: fn(&Tensor, usize) -> usize| {
             let part = |tensor: &Tensor| {
@@ -138,13 +140,15 @@ pub enum Finding {
     },
 }
 
-/// Audits one step of a round: everything about it that is false; none when it is exact.
+/// Audits one step of a round: everything that is false about its codes, its record and the state
+/// before it, in the first step also about record 0; none when it is exact. The trace root of mode
+/// `every` is for [replay](crate::replay).
 ///
 /// `codes` are the published ones of the step, `seed` is the auditor's own randomness, unknown when
 /// the step was published.
 ///
 /// # Errors
-/// [`Error::Leaf`] for a published state with words outside their range.
+/// [`Error::NoStep`], or [`Error::Leaf`] for a published state with words outside their range.
 pub fn audit(
     job: &Job<'_>,
     stepper: &Stepper<'_>,
@@ -153,36 +157,45 @@ pub fn audit(
     traced: &Traced,
     seed: [u8; 32],
 ) -> Result<Vec<Finding>, Error> {
-    let (t, spec, layout) = (traced.step, &job.round.spec, &job.round.layout);
-    let (before, after) = (&records[t as usize], &records[t as usize + 1]);
-    let root = |root: Fr| hex(&scalar_bytes(&root));
-    let exponents = |exponents: Option<_>| format!("{exponents:?}");
-
+    let (t, Round { spec, layout, context, .. }) = (traced.step, job.round);
+    let (Some(before), Some(after)) = (records.get(t as usize), records.get(t as usize + 1)) else {
+        return Err(Error::NoStep { steps: spec.steps, got: t });
+    };
     let mut audit = Findings { step: t, found: Vec::new() };
-    audit.record(t, "state root", root(state_root(layout, &traced.state)?), root(before.state_root));
-    audit.record(
-        t,
-        "next exponents",
-        exponents(traced.state.exponents.as_ref()),
-        exponents(before.next_exponents.as_ref()),
-    );
+    if t == 0 {
+        // Only a round that goes on from another one starts with exponents.
+        let next_exponents = before.next_exponents.clone().filter(|_| context.round > 0);
+        let first = StepRecord { next_exponents, ..initial_record(layout, &traced.state)? };
+        audit.record(0, &first, before);
+    }
+    audit.field(t, "state root", text(state_root(layout, &traced.state)?), text(before.state_root));
+    let exponents = [&traced.state.exponents, &before.next_exponents].map(|exponents| format!("{exponents:?}"));
+    let [published, recorded] = exponents;
+    audit.field(t, "next exponents", published, recorded);
 
     let (state, result, found) = check_products(spec, &stepper.batch(t), traced, stepper.dither_seed(), seed);
     audit.found.extend(found);
     audit.codes(&result.codes, codes);
     let roots = step_roots(layout, &state, &result.codes)?;
-    let record = t + 1;
-    audit.record(record, "loss", result.loss.to_string(), after.loss.to_string());
-    audit.record(record, "exponents", exponents(Some(&result.exponents_used)), exponents(after.exponents.as_ref()));
-    audit.record(
-        record,
-        "next exponents",
-        exponents(Some(&result.exponents_next)),
-        exponents(after.next_exponents.as_ref()),
-    );
-    audit.record(record, "update root", root(roots.update), root(after.update_root));
-    audit.record(record, "state root", root(roots.state), root(after.state_root));
+    let trace_root = match spec.trace {
+        TraceMode::Challenged => Fr::ZERO,
+        TraceMode::Every => after.trace_root,
+    };
+    let expected = StepRecord {
+        index: t + 1,
+        state_root: roots.state,
+        update_root: roots.update,
+        loss: result.loss,
+        exponents: Some(result.exponents_used),
+        next_exponents: Some(result.exponents_next),
+        trace_root,
+    };
+    audit.record(t + 1, &expected, after);
     Ok(audit.found)
+}
+
+fn text(root: Fr) -> String {
+    hex(&scalar_bytes(&root))
 }
 
 /// The state after a published step and its result, by its published products where they are right;
@@ -195,8 +208,7 @@ pub fn check_products(
     seed: [u8; 32],
 ) -> (State, StepResult, Vec<Finding>) {
     let t = traced.step;
-    // A state has made a step exactly when it holds exponents for the next one.
-    let mut state = State { started: traced.state.exponents.is_some(), ..traced.state.clone() };
+    let mut state = traced.state.clone();
     let mut checker = Checker { found: Vec::new(), tensors: spec.tensors(), traced, random: random(seed, t) };
     let Ok(gradients) = step::gradients_by(&mut checker, spec, &state, batch, 0, t, dither_seed);
     let result = step::apply(spec, &mut state, gradients, t);
@@ -226,10 +238,21 @@ struct Findings {
 }
 
 impl Findings {
-    fn record(&mut self, record: u32, field: &'static str, expected: String, got: String) {
+    fn field(&mut self, record: u32, field: &'static str, expected: String, got: String) {
         if expected != got {
             self.found.push(Finding::Record { record, field, expected, got });
         }
+    }
+
+    fn record(&mut self, record: u32, expected: &StepRecord, got: &StepRecord) {
+        let exponents = |exponents: &Option<Exponents>| format!("{exponents:?}");
+        self.field(record, "index", expected.index.to_string(), got.index.to_string());
+        self.field(record, "loss", expected.loss.to_string(), got.loss.to_string());
+        self.field(record, "exponents", exponents(&expected.exponents), exponents(&got.exponents));
+        self.field(record, "next exponents", exponents(&expected.next_exponents), exponents(&got.next_exponents));
+        self.field(record, "update root", text(expected.update_root), text(got.update_root));
+        self.field(record, "state root", text(expected.state_root), text(got.state_root));
+        self.field(record, "trace root", text(expected.trace_root), text(got.trace_root));
     }
 
     fn codes(&mut self, expected: &[Vec<i8>], got: &[Vec<i8>]) {

@@ -22,8 +22,7 @@ const MODEL_EXPONENT_MAX: u32 = 24;
 
 /// Canonical bytes of a state.
 pub fn encode_state(state: &State) -> Vec<u8> {
-    let writer = Writer::new(MAGIC).u32(u32::from(state.started));
-    let writer = writer.exponents(state.exponents.as_ref());
+    let writer = Writer::new(MAGIC).exponents(state.exponents.as_ref());
     let tensors = state.weights.iter().zip(&state.momenta).zip(&state.scales);
     tensors.fold(writer, |writer, ((w, m), v)| writer.integers(w).integers(m).integers(v)).finish()
 }
@@ -34,14 +33,8 @@ pub fn encode_state(state: &State) -> Vec<u8> {
 /// [`CodecError`] naming the field, also for a state of another shape.
 pub fn decode_state(spec: &Spec, bytes: &[u8]) -> Result<State, CodecError> {
     let mut reader = Reader::new(bytes, MAGIC, "checkpoint")?;
-    let started = match reader.u32("started")? {
-        0 => false,
-        1 => true,
-        _ => return Err(CodecError::Value { field: "started" }),
-    };
     let exponents = read_exponents(&mut reader, spec)?;
     let mut state = State::from_weights(spec, Vec::new());
-    state.started = started;
     state.exponents = exponents;
     for (l, tensor) in spec.tensors().iter().enumerate() {
         let mut part = |field, length: usize| {
@@ -205,7 +198,6 @@ mod tests {
         let spec = spec();
         let mut state = State::initial(&spec);
         assert_eq!(decode_state(&spec, &encode_state(&state)), Ok(state.clone()));
-        state.started = true;
         let exponents = Exponents { weights: vec![1, 2], activations: vec![-3], errors: vec![4, -5] };
         state.exponents = Some(exponents);
         let bytes = encode_state(&state);

@@ -66,7 +66,7 @@ impl Distance {
 
     /// Reads what [`Distance::write`] wrote.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
-        Ok(Self {
+        let distance = Self {
             absolute: reader.u64("l1")?,
             largest: reader.u32("linf")?,
             product: i128::from_be_bytes(reader.array("product")?),
@@ -74,7 +74,11 @@ impl Distance {
                 u128::from_be_bytes(reader.array("first square")?),
                 u128::from_be_bytes(reader.array("second square")?),
             ],
-        })
+        };
+        // Sums of fewer than 2^40 products of two words.
+        let bounded = |sum: u128| sum < 1 << 100;
+        let legal = distance.squares.iter().all(|&square| bounded(square)) && bounded(distance.product.unsigned_abs());
+        if legal { Ok(distance) } else { Err(CodecError::Value { field: "sums of squares" }) }
     }
 }
 
@@ -83,7 +87,7 @@ mod tests {
     use super::*;
 
     fn state(weights: Vec<i32>) -> State {
-        State { weights: vec![weights], momenta: vec![], scales: vec![], started: false, exponents: None }
+        State { weights: vec![weights], momenta: vec![], scales: vec![], exponents: None }
     }
 
     #[test]

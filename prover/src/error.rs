@@ -22,6 +22,14 @@ pub enum Error {
     /// The data set does not fill a batch.
     #[error(transparent)]
     TooFewRecords(#[from] TooFewRecords),
+    /// The records are not those of the model's layers.
+    #[error("data: expected {} features and {} classes as in layers, got {} and {}", expected.0, expected.1, got.0, got.1)]
+    DataShape {
+        /// Features and classes of the spec.
+        expected: (usize, usize),
+        /// Features and classes of the data at hand.
+        got: (usize, usize),
+    },
     /// The data set is not the one that the spec names.
     #[error("data root: expected {}, got {}", hex(expected), hex(got))]
     DataRoot {
@@ -53,6 +61,14 @@ pub enum Error {
     /// A word or code outside its range.
     #[error(transparent)]
     Leaf(#[from] LeafError),
+    /// There is no such step.
+    #[error("step: expected less than {steps}, got {got}")]
+    NoStep {
+        /// Steps of the round.
+        steps: u32,
+        /// The step.
+        got: u32,
+    },
     /// Training has not ended.
     #[error("training is at step {step} of {steps}: run `pogo train` first")]
     Unfinished {

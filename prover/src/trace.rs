@@ -48,13 +48,15 @@ pub fn complete(
     if job.round.spec.trace == TraceMode::Challenged {
         return Ok(());
     }
-    let mut log = Log::open(&store.path(TRACE_ROOTS), None)?;
+    let mut log = whole_entries(store)?;
     log.cut()?;
     let (first, steps) = (log.len() as u32, job.round.spec.steps);
     if first < steps {
         let mut stepper = Stepper::new(job, records[0].state_root)?;
         let mut state = stepper.seek(store, records, first)?;
         for t in first..steps {
+            // What is written is not looked at again, so the state must be the recorded one.
+            stepper.hold(&state, &records[t as usize])?;
             let root = root(job.round, &stepper.trace(&state, t))?;
             log.append(&Writer::new(MAGIC).scalar(&root).finish())?;
             stepper.run(t..t + 1)?;
@@ -62,7 +64,6 @@ pub fn complete(
             progress(t + 1);
         }
         log.sync()?;
-        stepper.hold(&state, &records[steps as usize])?;
     }
     fill(store, job, records)
 }
@@ -81,6 +82,14 @@ pub fn fill(store: &Store, job: &Job<'_>, records: &mut [StepRecord]) -> Result<
             decode_root(&log.read(t)?).map_err(|error| store.content(TRACE_ROOTS, format!("entry {t}: {error}")))?;
     }
     Ok(())
+}
+
+/// The log up to its first entry that is none: an interrupted machine may leave anything at its end.
+fn whole_entries(store: &Store) -> Result<Log, Error> {
+    let path = store.path(TRACE_ROOTS);
+    let mut log = Log::open(&path, None)?;
+    let whole = (0..log.len()).take_while(|&t| log.read(t).is_ok_and(|entry| decode_root(&entry).is_ok())).count();
+    Ok(Log::open(&path, Some(whole))?)
 }
 
 /// Reads an entry of [`TRACE_ROOTS`].

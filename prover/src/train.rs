@@ -102,6 +102,11 @@ impl<'a> Stepper<'a> {
     /// When the data set does not fill a batch, or is not the one of the spec, or the device does
     /// not take the model.
     pub fn new(job: &'a Job<'a>, parent_root: Fr) -> Result<Self, Error> {
+        let expected = (job.round.spec.width(), job.round.spec.classes());
+        let got = (job.data.width, job.data.classes);
+        if expected != got {
+            return Err(Error::DataShape { expected, got });
+        }
         let root = commit::data_root(job.data);
         let (expected, got) = (job.round.spec.data_root, scalar_bytes(&root));
         if expected != got {

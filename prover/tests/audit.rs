@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use pogo_circuits::round::Shape;
 use pogo_protocol::codec::{CodecError, scalar_bytes};
 use pogo_protocol::data::Batch;
-use pogo_protocol::model::{Bytes, Schedule, Spec, Tensor, TraceMode};
+use pogo_protocol::model::{Bytes, Schedule, Spec, State, Tensor, TraceMode};
 use pogo_protocol::record::StepRecord;
 use pogo_protocol::statement::Context;
 use pogo_protocol::step::{self, Products};
@@ -105,7 +105,7 @@ fn a_false_element_of_every_product_is_named_with_its_tile() {
 }
 
 #[test]
-fn a_fabricated_gradient_is_found_in_the_codes_and_in_the_state() {
+fn a_published_code_that_the_gradient_does_not_give_is_named() {
     with_step("codes", |job, stepper, _, records, mut codes, traced| {
         codes[0][64 * 3 + 5] = if codes[0][64 * 3 + 5] == 7 { 6 } else { 7 };
         let found = audit(job, stepper, &records, &codes, &traced, [4; 32]).unwrap();
@@ -120,7 +120,9 @@ fn a_fabricated_gradient_is_found_in_the_codes_and_in_the_state() {
 fn every_field_of_a_record_and_the_state_before_are_held() {
     with_step("record", |job, stepper, _, records, codes, traced| {
         type Edit = (&'static str, fn(&mut StepRecord));
-        let fields: [Edit; 5] = [
+        let fields: [Edit; 7] = [
+            ("index", |record| record.index += 1),
+            ("trace root", |record| record.trace_root = ark_bn254::Fr::from(77u64)),
             ("loss", |record| record.loss += 1),
             ("exponents", |record| record.exponents.as_mut().unwrap().errors[0] += 1),
             ("next exponents", |record| record.next_exponents.as_mut().unwrap().weights[1] -= 1),
@@ -133,10 +135,29 @@ fn every_field_of_a_record_and_the_state_before_are_held() {
             let found = audit(job, stepper, &lie, &codes, &traced, [5; 32]).unwrap();
             assert!(matches!(&found[..], [Finding::Record { record: 4, field, .. }] if *field == name), "{found:?}");
         }
+        let found = audit(job, stepper, &records[..4], &codes, &traced, [5; 32]);
+        assert_eq!(found.unwrap_err().to_string(), "step: expected less than 6, got 3");
         let mut state = traced.clone();
         state.state.momenta[0][0] += 1 << 20;
         let found = audit(job, stepper, &records, &codes, &state, [6; 32]).unwrap();
         assert!(matches!(found[0], Finding::Record { record: 3, field: "state root", .. }), "{found:?}");
+    });
+}
+
+#[test]
+fn exponents_of_record_0_are_nobodys_choice() {
+    with_step("record 0", |job, stepper, store, records, _, later| {
+        let mut log = Log::open(&store.path("updates.log"), None).unwrap();
+        let codes = codes_at(store, &job.round.spec, &mut log, 0).unwrap();
+        // A miner that starts with exponents of its own makes all of the first step with them.
+        let mut state = State::initial(&job.round.spec);
+        state.exponents = later.state.exponents.clone();
+        let trace = stepper.trace(&state, 0);
+        let traced = Traced::new(0, state, &trace);
+        let mut lie = records.clone();
+        lie[0].next_exponents = traced.state.exponents.clone();
+        let found = audit(job, stepper, &lie, &codes, &traced, [9; 32]).unwrap();
+        assert!(matches!(found[0], Finding::Record { record: 0, field: "next exponents", .. }), "{found:?}");
     });
 }
 
@@ -156,6 +177,10 @@ fn traces_of_every_step_are_resumed_and_replayed() {
     let whole = std::fs::read(&log).unwrap();
     std::fs::write(&log, &whole[..whole.len() / 2]).unwrap();
     assert!(all_records(&store, &job).is_err());
+    assert_eq!(train(&store, &job, |_| {}).unwrap().records, trained.records);
+    assert_eq!(std::fs::read(&log).unwrap(), whole);
+    // A machine that lost its power may leave zeros behind.
+    std::fs::write(&log, [&whole[..whole.len() / 3], &[0; 24]].concat()).unwrap();
     assert_eq!(train(&store, &job, |_| {}).unwrap().records, trained.records);
     assert_eq!(std::fs::read(&log).unwrap(), whole);
 

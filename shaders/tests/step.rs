@@ -72,7 +72,7 @@ impl Twins {
 
     /// Runs step `t` in a slot and holds everything that it leaves behind to the protocol's step.
     fn step(&mut self, spec: &Spec, state: &mut State, batch: &Batch, t: u32, slot: usize) {
-        let control = [spec.learning_rate(t), 77, t, state.started.into()];
+        let control = [spec.learning_rate(t), 77, t, state.started().into()];
         self.write(self.training.control, slot * CONTROL, &control);
         let features = self.training.pack_features(batch);
         self.write(self.training.features, slot * features.len(), &features);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::record::steps_root;
 use pogo_prover::audit::{Finding, Traced, audit};
 use pogo_prover::commit::records_tree;
@@ -11,7 +12,7 @@ use pogo_prover::train::{RECORDS, Stepper, UPDATES, all_records, codes_at};
 use super::{Done, Work};
 use crate::failure::Failure;
 use crate::output::{Console, Table};
-use crate::workspace::{TRACES, Workspace, list_folder, parse, random, trace_file};
+use crate::workspace::{COMMITMENT, TRACES, Workspace, list_folder, parse, random, trace_file};
 
 /// Arguments of the command.
 #[derive(Clone, Debug, clap::Args)]
@@ -28,6 +29,11 @@ pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failu
     let _span = tracing::info_span!("audit").entered();
     let workspace = Workspace::open(&arguments.work.work)?;
     let commitment = workspace.commitment()?;
+    let spec = &workspace.setup.spec;
+    let of_spec = (commitment.steps, commitment.spec_hash, scalar_bytes(&commitment.data_root));
+    if of_spec != (spec.steps, spec.hash(), spec.data_root) {
+        return Err(Failure::in_file(&workspace.store.path(COMMITMENT), "is not of the spec in the setup"));
+    }
     let files = arguments.files(&workspace)?;
     let data = workspace.data()?;
     let job = workspace.job(&data);
@@ -36,16 +42,21 @@ pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failu
     if steps_root(tree.root(), records.len() as u32) != commitment.steps_root {
         return Err(Failure::in_file(&workspace.store.path(RECORDS), "not the records of the commitment"));
     }
-    let mut log = Log::open(&workspace.store.path(UPDATES), Some(commitment.steps as usize))?;
+    if records[0].state_root != commitment.parent_root {
+        return Err(Failure::in_file(
+            &workspace.store.path(RECORDS),
+            "record 0 is not the parent root of the commitment",
+        ));
+    }
+    let mut log = Log::open(&workspace.store.path(UPDATES), Some(spec.steps as usize))?;
     let stepper = Stepper::new(&job, records[0].state_root)?;
     let seed = random()?;
     let bar = console.bar("audit", files.len() as u64);
     let (mut steps, mut findings): (Vec<u32>, Vec<Finding>) = Default::default();
     for file in &files {
         let traced = parse(file, |bytes| Traced::decode(&workspace.setup.spec, bytes))?;
-        if traced.step >= commitment.steps {
-            let what = format!("step: expected less than {}, got {}", commitment.steps, traced.step);
-            return Err(Failure::in_file(file, what));
+        if *file != workspace.store.path(&trace_file(traced.step)) {
+            return Err(Failure::in_file(file, format!("is of step {}", traced.step)));
         }
         let codes = codes_at(&workspace.store, &workspace.setup.spec, &mut log, traced.step)?;
         findings.extend(audit(&job, &stepper, &records, &codes, &traced, seed)?);

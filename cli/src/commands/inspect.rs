@@ -162,14 +162,13 @@ fn state(file: &Path, content: &[u8]) -> Result<Table, Failure> {
 /// A step, too, means something to the setup beside its folder only.
 fn traced(file: &Path, content: &[u8]) -> Result<Table, Failure> {
     let folder = file.parent().and_then(Path::parent).unwrap_or(Path::new(""));
-    let table = Table::new("fields");
     let Some(round) = round_in(folder)? else {
-        return Ok(table.row("step", "step", "unknown without the setup.bin beside the folder"));
+        return Err(Failure::in_file(file, "means nothing without the setup.bin beside its folder"));
     };
     let traced = decode(file, Traced::decode(&round.spec, content))?;
     let root = decode(file, state_root(&round.layout, &traced.state))?;
     let words = |products: &[Vec<i32>]| products.iter().map(Vec::len).sum::<usize>() as u64;
-    Ok(table
+    Ok(Table::new("fields")
         .row("step", "step", traced.step)
         .row("state_root", "state root before it", hex(&scalar_bytes(&root)))
         .row("sums", "sums", words(&traced.sums))

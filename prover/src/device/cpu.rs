@@ -279,7 +279,7 @@ fn update_tensor(
     e: i32,
     learning_rate: u32,
 ) -> Vec<i8> {
-    let (padded, started) = (tensor.padded_cols(), state.started);
+    let (padded, started) = (tensor.padded_cols(), state.started());
     let mut codes = vec![0; tensor.padded_len()];
     let rows = state.weights[l].par_chunks_mut(padded).zip(state.momenta[l].par_chunks_mut(padded));
     let rows = rows.zip(state.scales[l].par_chunks_mut(tensor.leaves_per_row()));

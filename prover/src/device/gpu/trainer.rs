@@ -192,7 +192,7 @@ impl Trainer for GpuTrainer<'_> {
         }
         self.write(self.training.exponents, 0, &self.training.pack_exponents(state.exponents.as_ref()));
         self.write(self.committing.flags, 0, &[0]);
-        self.started = state.started;
+        self.started = state.started();
         Ok(())
     }
 
@@ -251,7 +251,6 @@ impl Trainer for GpuTrainer<'_> {
         let words = 1 + 3 * self.training.sites();
         let exponents = self.gpu.read(&self.memory, &[(self.training.exponents, 0..words)])?;
         state.exponents = self.training.unpack_exponents(&exponents);
-        state.started = self.started;
         Ok(state)
     }
 }

@@ -8,12 +8,14 @@ use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
 use halo2_proofs::poly::kzg::multiopen::ProverSHPLONK;
 use pogo_benches::{cpu_seconds, head, peak_megabytes, row};
 use pogo_circuits::keys::Keys;
+use pogo_circuits::product::{ProductCircuit, ProductShape};
 use pogo_circuits::proof::prove;
 use pogo_circuits::round::{RoundCircuit, Shape, instances};
 use pogo_circuits::srs::Srs;
 use pogo_circuits::testing::leaf1024::{self, Leaf1024};
-use pogo_circuits::testing::round;
+use pogo_circuits::testing::{products, round};
 use pogo_circuits::transcript::ProofWriter;
+use pogo_protocol::product::{Orientation, ProductCell};
 use rand_core::OsRng;
 
 fn main() {
@@ -33,8 +35,25 @@ fn main() {
     row("proof of 8 update and 8 quantize cells", seconds, "CPU s");
     row("proof, a cell", seconds / 16.0, "CPU s");
     row("proof", length as f64, "bytes");
+    product(&srs);
     leaf_1024(&srs);
     row("peak memory", peak_megabytes().unwrap_or(0) as f64, "MB");
+}
+
+/// A product cell of every orientation, the whole trees of the preset.
+fn product(srs: &Srs) {
+    for orientation in Orientation::ALL {
+        let shape = ProductShape::minimal(orientation);
+        let step = products::step(shape.depths);
+        let keys = Keys::of(&ProductCircuit::blank(shape), srs).expect("the SRS fits");
+        let cell = ProductCell { orientation, tensor: 1, row: 0, column: 0, slab: 0 };
+        let circuit = ProductCircuit::new(shape, &step.statement(cell), step.open(cell));
+        row(&format!("rows, product, {orientation:?}"), circuit.grid().rows() as f64, "of 32768");
+        let mut length = 0;
+        let seconds = cpu_seconds(2, || length = prove(srs, &keys, circuit.clone()).expect("of this circuit").len());
+        row(&format!("proof of a product, {orientation:?}"), seconds, "CPU s");
+        row(&format!("proof of a product, {orientation:?}"), length as f64, "bytes");
+    }
 }
 
 /// The statement that other systems were measured on, one leaf.

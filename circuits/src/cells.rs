@@ -1,5 +1,6 @@
 //! Cells: one file for each relation of the training step that a proof can show.
 
+pub mod product;
 pub mod quantize;
 pub mod update;
 

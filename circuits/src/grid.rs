@@ -6,6 +6,9 @@
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::{Field, PrimeField};
+use halo2_proofs::plonk::Circuit;
+
+use crate::chips::Columns;
 
 /// An advice column: three of Poseidon state, one beside it, three for values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -198,6 +201,12 @@ fn put(column: &mut Vec<Fr>, row: usize, value: Fr) {
         column.resize(row + 1, Fr::ZERO);
     }
     column[row] = value;
+}
+
+/// A circuit that is one grid.
+pub trait Gridded: Circuit<Fr, Config = Columns> {
+    /// All cells.
+    fn grid(&self) -> Grid;
 }
 
 /// A field element for a signed integer.

@@ -1,18 +1,17 @@
-//! Proving and verifying keys of the round circuit under one SRS.
+//! Proving and verifying keys of a circuit under one SRS.
 
 use halo2_proofs::halo2curves::bn256::G1Affine;
 use halo2_proofs::plonk::{self, ProvingKey, keygen_pk, keygen_vk};
 use pogo_protocol::stream::keccak;
 
 use crate::describe::describe;
+use crate::grid::Gridded;
 use crate::round::{RoundCircuit, Shape};
 use crate::srs::{Origin, Srs};
 
-/// Keys of one shape under one SRS.
+/// Keys of one circuit under one SRS.
 #[derive(Debug)]
 pub struct Keys {
-    /// Size of the circuit.
-    pub shape: Shape,
     /// Halo2's proving key, which holds the verifying key.
     pub proving: ProvingKey<G1Affine>,
     /// The verifier's description of the circuit.
@@ -25,13 +24,20 @@ impl Keys {
     /// # Errors
     /// Halo2's, when `srs` is too small for the circuit.
     pub fn generate(shape: Shape, srs: &Srs) -> Result<Self, plonk::Error> {
-        let circuit = RoundCircuit::blank(shape);
-        let verifying = keygen_vk(&srs.params, &circuit)?;
+        Self::of(&RoundCircuit::blank(shape), srs)
+    }
+
+    /// Makes the keys of any circuit of this crate, from one without a witness.
+    ///
+    /// # Errors
+    /// Halo2's, when `srs` is too small for the circuit.
+    pub fn of(circuit: &impl Gridded, srs: &Srs) -> Result<Self, plonk::Error> {
+        let verifying = keygen_vk(&srs.params, circuit)?;
         let development = srs.origin == Origin::Development;
         let rows = circuit.grid().publics.len() as u32;
         let description = describe(&srs.params, &verifying, &[rows], srs.id(), development);
-        let proving = keygen_pk(&srs.params, verifying, &circuit)?;
-        Ok(Self { shape, proving, description })
+        let proving = keygen_pk(&srs.params, verifying, circuit)?;
+        Ok(Self { proving, description })
     }
 
     /// Circuit id: digest of the description.

@@ -10,6 +10,7 @@ pub mod chips;
 pub mod describe;
 pub mod grid;
 pub mod keys;
+pub mod product;
 pub mod proof;
 pub mod round;
 pub mod srs;

@@ -6,19 +6,20 @@ use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
 use halo2_proofs::poly::kzg::multiopen::ProverSHPLONK;
 use rand_core::OsRng;
 
+use crate::grid::Gridded;
 use crate::keys::Keys;
-use crate::round::{RoundCircuit, instances};
+use crate::round::instances;
 use crate::srs::Srs;
 use crate::transcript::ProofWriter;
 
 /// Proves that the openings in `circuit` obey its claim; returns the proof bytes.
 ///
 /// The prover does not check the witness: a false one yields a proof that no verifier accepts, so
-/// callers run [`pogo_protocol::opening::Openings::check`] first.
+/// callers check the openings first.
 ///
 /// # Errors
 /// Halo2's, when the keys are not of this circuit.
-pub fn prove(srs: &Srs, keys: &Keys, circuit: RoundCircuit) -> Result<Vec<u8>, plonk::Error> {
+pub fn prove(srs: &Srs, keys: &Keys, circuit: impl Gridded) -> Result<Vec<u8>, plonk::Error> {
     let instances = instances(&circuit.grid());
     let mut transcript = ProofWriter::new();
     create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(

@@ -20,10 +20,10 @@ use crate::cells::{Builder, Packed, Publics, quantize, update};
 use crate::chips::poseidon::{Lane, Operand, convert};
 use crate::chips::values::{Bits, Lines, Range, Source};
 use crate::chips::{Columns, poseidon, values};
-use crate::grid::{ADVICE, Cell, FIXED, Grid};
+use crate::grid::{ADVICE, Cell, FIXED, Grid, Gridded};
 
 /// Degree of the constraint system: the fifth power under a choice of four row kinds.
-const DEGREE: usize = 9;
+pub(crate) const DEGREE: usize = 9;
 
 /// Size of a round circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl RoundCircuit {
     }
 
     fn fill(&self, mut grid: Grid) -> Grid {
-        Lines::table(&mut grid);
+        Lines::table(&mut grid, &Range::ROUND);
         let mut lines = Lines::default();
         let zero = lines.constant(&mut grid, false);
         let (publics, mut row) = self.publics(&mut grid, &mut lines);
@@ -240,6 +240,12 @@ fn blank_openings(shape: &Shape) -> Openings {
         last: record,
         updates: vec![update; shape.updates],
         quantizes: vec![quantize; shape.quantizes],
+    }
+}
+
+impl Gridded for RoundCircuit {
+    fn grid(&self) -> Grid {
+        self.grid()
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod checker;
 pub mod forging;
 pub mod leaf1024;
+pub mod products;
 pub mod reading;
 pub mod rounds;
 

@@ -1,5 +1,5 @@
-//! Pins of the round circuit: its constraint system, its size, its keys under the development SRS,
-//! and a proof of the smallest shape that today's verifier must accept. `UPDATE_PINS=1 cargo test
+//! Pins of the circuits: constraint systems and sizes, of the round circuit also its keys under the
+//! development SRS, and a proof of the smallest shape that today's verifier must accept. `UPDATE_PINS=1 cargo test
 //! -p pogo-circuits --test pins` makes `circuits/pinned/` anew; a changed pin means other keys and
 //! is explained in the commit.
 
@@ -11,11 +11,13 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{Circuit, ConstraintSystem};
 use pogo_circuits::grid::{ADVICE, FIXED};
 use pogo_circuits::keys::Keys;
+use pogo_circuits::product::{ProductCircuit, ProductShape};
 use pogo_circuits::proof::prove;
 use pogo_circuits::round::{RoundCircuit, Shape, instances};
 use pogo_circuits::srs::Srs;
 use pogo_circuits::testing::reading::ark;
 use pogo_circuits::testing::{Checker, round};
+use pogo_protocol::product::Orientation;
 use pogo_protocol::stream::keccak;
 use pogo_verifier::Setup;
 use pogo_verifier::description::Description;
@@ -52,10 +54,15 @@ fn hex(bytes: &[u8]) -> String {
 /// The constraint system as halo2 pins it, by digest, with what it costs.
 #[test]
 fn the_constraint_system_is_the_pinned_one() {
+    hold("constraints.txt", &described::<RoundCircuit>());
+    hold("product-constraints.txt", &described::<ProductCircuit>());
+}
+
+fn described<C: Circuit<Fr>>() -> String {
     let mut system = ConstraintSystem::<Fr>::default();
-    RoundCircuit::configure(&mut system);
+    C::configure(&mut system);
     let polynomials: usize = system.gates().iter().map(|gate| gate.polynomials().len()).sum();
-    let text = format!(
+    format!(
         "digest {}\nadvice columns {}\nfixed columns {}\ninstance columns {}\nadvice queries {}\ngates {}\n\
          polynomials {polynomials}\nlookups {}\npermutation columns {}\ndegree {}\nblinding factors {}\n",
         hex(&keccak(&[format!("{:?}", system.pinned()).as_bytes()])),
@@ -68,8 +75,7 @@ fn the_constraint_system_is_the_pinned_one() {
         system.permutation().get_columns().len(),
         system.degree(),
         system.blinding_factors(),
-    );
-    hold("constraints.txt", &text);
+    )
 }
 
 /// Rows of each shape, and what stands in them.
@@ -84,6 +90,15 @@ fn the_cost_is_the_pinned_one() {
         },
     );
     hold("cost.txt", &lines.concat());
+    let lines = Orientation::ALL.map(|orientation| {
+        let shape = ProductShape::minimal(orientation);
+        let grid = ProductCircuit::blank(shape).grid();
+        let (cells, copies, publics) = (grid.assignments.len(), grid.copies.len(), grid.publics.len());
+        let (rows, all) = (grid.rows(), 1 << shape.k);
+        assert!(rows + 16 < all, "{orientation:?} takes {rows} rows");
+        format!("{orientation:?}: {rows} rows of {all}, {cells} cells, {copies} copies, {publics} public inputs\n")
+    });
+    hold("product-cost.txt", &lines.concat());
 }
 
 /// Circuit ids under the development SRS, and the length of a proof.

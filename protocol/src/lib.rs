@@ -19,6 +19,7 @@ pub mod merkle;
 pub mod model;
 pub mod opening;
 pub mod poseidon;
+pub mod product;
 pub mod record;
 pub mod settle;
 pub mod statement;

@@ -174,6 +174,17 @@ pub enum Violation {
         /// The scale.
         got: i32,
     },
+    /// The opening is of another cell than the statement.
+    #[error("the opening is of another cell than the statement")]
+    OtherCell,
+    /// Words of a product are not those of the tile before and the product of the tiles.
+    #[error("words {}..{} of row {row} are not those before and the product", 8 * element, 8 * element + 8)]
+    Product {
+        /// Row of the tile.
+        row: usize,
+        /// Element of the row, eight words.
+        element: usize,
+    },
     /// The half step is not `2^0 ..= 2^23`.
     #[error("half step: expected a power of two up to 2^23, got {got}")]
     HalfStep {

@@ -157,6 +157,11 @@ impl Placed {
         self.offset + (tile * self.slabs.next_power_of_two() + slab) * LEAF + row % LEAF
     }
 
+    /// Number of a tile in the tree: the position of its first leaf over 64.
+    pub fn tile(&self, tile_row: usize, tile_col: usize, slab: usize) -> usize {
+        self.position(tile_row * LEAF, tile_col, slab) / LEAF
+    }
+
     fn positions(&self) -> u64 {
         let counts = [self.tile_rows(), self.tile_cols(), self.slabs, LEAF];
         counts.into_iter().map(|count| count.next_power_of_two() as u64).product()
@@ -269,13 +274,19 @@ impl Trace {
     /// Words of a product tensor summed over its whole inner dimension: `(rows, cols)`, no padding;
     /// none for tensors of bytes and for the losses.
     pub fn words(&self, id: TensorId) -> Option<&[i32]> {
-        let slabs = match id {
-            TensorId::Sums(l) => &self.layers.get(l)?.sums,
-            TensorId::Gradients(l) => &self.layers.get(l)?.gradients,
-            TensorId::Below(l) => &self.layers.get(l)?.below,
-            TensorId::Weights(_) | TensorId::Inputs(_) | TensorId::Errors(_) | TensorId::Losses => return None,
-        };
-        slabs.last().map(Vec::as_slice)
+        self.slabs(id)?.last().map(Vec::as_slice)
+    }
+
+    /// Rows of one tile of a tensor of bytes; none for other tensors.
+    pub fn bytes_tile(&self, placed: &Placed, row: usize, col: usize) -> Option<Vec<[i8; LEAF]>> {
+        let (bytes, stride) = self.bytes(placed)?;
+        Some((0..LEAF).map(|i| part(&bytes.values, placed, stride, row * LEAF + i, col)).collect())
+    }
+
+    /// Rows of one tile of a slab of a product; none for other tensors.
+    pub fn words_tile(&self, placed: &Placed, row: usize, col: usize, slab: usize) -> Option<Vec<[i32; LEAF]>> {
+        let words = self.slabs(placed.id)?.get(slab)?;
+        Some((0..LEAF).map(|i| part(words, placed, placed.cols, row * LEAF + i, col)).collect())
     }
 
     /// Hashes of the leaves of one tensor with their positions in the tree.
@@ -283,24 +294,32 @@ impl Trace {
     /// # Errors
     /// [`LeafError::Word`], which no step leaves behind.
     pub fn leaves(&self, placed: &Placed) -> Result<Vec<(usize, Fr)>, LeafError> {
-        let bytes = |bytes: &Bytes, stride| {
-            let hash = |(row, col, _)| Ok(bytes_leaf(&part(&bytes.values, placed, stride, row, col)));
-            placed.hash(hash)
-        };
-        let words = |slabs: &[Vec<i32>]| {
-            placed.hash(|(row, col, slab)| words_leaf(&part(&slabs[slab], placed, placed.cols, row, col)))
-        };
+        if let Some((bytes, stride)) = self.bytes(placed) {
+            return placed.hash(|(row, col, _)| Ok(bytes_leaf(&part(&bytes.values, placed, stride, row, col))));
+        }
+        if let Some(slabs) = self.slabs(placed.id) {
+            return placed.hash(|(row, col, slab)| words_leaf(&part(&slabs[slab], placed, placed.cols, row, col)));
+        }
+        let leaf = |(row, &loss)| (placed.position(row, 0, 0), loss_leaf(loss));
+        Ok(self.losses.iter().enumerate().map(leaf).collect())
+    }
+
+    /// A tensor of bytes and the length of its rows.
+    fn bytes(&self, placed: &Placed) -> Option<(&Bytes, usize)> {
         match placed.id {
-            TensorId::Weights(l) => bytes(&self.layers[l].weights, placed.tile_cols() * LEAF),
-            TensorId::Inputs(l) => bytes(&self.layers[l].inputs, placed.cols),
-            TensorId::Sums(l) => words(&self.layers[l].sums),
-            TensorId::Errors(l) => bytes(&self.layers[l].errors, placed.cols),
-            TensorId::Gradients(l) => words(&self.layers[l].gradients),
-            TensorId::Below(l) => words(&self.layers[l].below),
-            TensorId::Losses => {
-                let leaf = |(row, &loss)| (placed.position(row, 0, 0), loss_leaf(loss));
-                Ok(self.losses.iter().enumerate().map(leaf).collect())
-            }
+            TensorId::Weights(l) => Some((&self.layers.get(l)?.weights, placed.tile_cols() * LEAF)),
+            TensorId::Inputs(l) => Some((&self.layers.get(l)?.inputs, placed.cols)),
+            TensorId::Errors(l) => Some((&self.layers.get(l)?.errors, placed.cols)),
+            TensorId::Sums(_) | TensorId::Gradients(_) | TensorId::Below(_) | TensorId::Losses => None,
+        }
+    }
+
+    fn slabs(&self, id: TensorId) -> Option<&[Vec<i32>]> {
+        match id {
+            TensorId::Sums(l) => Some(&self.layers.get(l)?.sums),
+            TensorId::Gradients(l) => Some(&self.layers.get(l)?.gradients),
+            TensorId::Below(l) => Some(&self.layers.get(l)?.below),
+            TensorId::Weights(_) | TensorId::Inputs(_) | TensorId::Errors(_) | TensorId::Losses => None,
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct Prover {
     pub srs: Srs,
     /// Keys of the round circuit.
     pub keys: Keys,
+    /// Size of the round circuit.
+    pub shape: Shape,
 }
 
 impl Prover {
@@ -26,7 +28,7 @@ impl Prover {
     /// [`Error::Proving`] when the SRS is too small.
     pub fn new(shape: Shape, srs: Srs) -> Result<Self, Error> {
         let keys = Keys::generate(shape, &srs).map_err(|error| Error::Proving(error.to_string()))?;
-        Ok(Self { srs, keys })
+        Ok(Self { srs, keys, shape })
     }
 
     /// Proves `statement` from its openings; returns the proof file.
@@ -37,7 +39,7 @@ impl Prover {
         let claim = Claim::new(statement);
         let part = statement.part as usize;
         openings.check(&claim.roots).map_err(|violation| Error::Opening { part, violation })?;
-        let circuit = RoundCircuit::new(self.keys.shape, claim, openings);
+        let circuit = RoundCircuit::new(self.shape, claim, openings);
         let proof = proof::prove(&self.srs, &self.keys, circuit).map_err(|error| Error::Proving(error.to_string()))?;
         Ok(container::encode(&self.keys.circuit(), &proof))
     }

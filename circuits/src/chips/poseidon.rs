@@ -282,10 +282,15 @@ impl Lane {
 
     /// `sponge(tag, message)`; an odd message is padded with `zero`.
     pub(crate) fn sponge(&mut self, grid: &mut Grid, tag: u64, message: &[Cell], zero: Cell) -> Cell {
-        let mut blocks = message.chunks(2).map(|block| [block[0], block.get(1).copied().unwrap_or(zero)]);
-        let first = blocks.next().unwrap_or([zero; 2]);
-        self.start(grid, tag, first.map(Operand::Copy));
-        for block in blocks {
+        let blocks = message.chunks(2).map(|block| [block[0], block.get(1).copied().unwrap_or(zero)]);
+        let blocks: Vec<_> = blocks.map(|block| block.map(Operand::Copy)).collect();
+        self.sponge_of(grid, tag, &blocks)
+    }
+
+    /// `sponge(tag, message)` of at least one block.
+    pub(crate) fn sponge_of(&mut self, grid: &mut Grid, tag: u64, blocks: &[[Operand; 2]]) -> Cell {
+        self.start(grid, tag, blocks[0]);
+        for &block in &blocks[1..] {
             self.absorb(grid, block);
         }
         self.digest(grid)
@@ -304,11 +309,7 @@ impl Lane {
         grid.fix(Fixed::Connection, row, Fr::from(START));
         grid.derive(Cell { column: Advice::State0, row }, Fr::ZERO, "capacity");
         for (column, operand) in [Advice::State1, Advice::State2].into_iter().zip(operands) {
-            let cell = Cell { column, row };
-            match operand {
-                Operand::Copy(from) => grid.copy(cell, from, "hash operand"),
-                Operand::Input(value, name) => grid.input(cell, value, name),
-            };
+            self::operand(grid, Cell { column, row }, operand, "hash operand");
         }
         self.permutation(grid, tag);
     }
@@ -332,14 +333,12 @@ impl Lane {
         self.permutation(grid, tag);
     }
 
-    fn absorb(&mut self, grid: &mut Grid, block: [Cell; 2]) {
+    fn absorb(&mut self, grid: &mut Grid, block: [Operand; 2]) {
         let (last, row) = (self.next - 1, self.next);
         grid.fix(Fixed::Connection, last, Fr::from(ABSORB));
         let state = self.output(grid);
-        let message = [
-            grid.copy(Cell { column: Advice::Link, row: last }, block[0], "absorbed"),
-            grid.copy(Cell { column: Advice::Link, row }, block[1], "absorbed"),
-        ];
+        let rows = [last, row];
+        let message = [0, 1].map(|i| operand(grid, Cell { column: Advice::Link, row: rows[i] }, block[i], "absorbed"));
         grid.derive(Cell { column: Advice::State0, row }, state[0], "sponge state");
         grid.derive(Cell { column: Advice::State1, row }, state[1] + grid.value(message[0]), "sponge state");
         grid.derive(Cell { column: Advice::State2, row }, state[2] + grid.value(message[1]), "sponge state");
@@ -436,6 +435,13 @@ impl Lane {
             let value = dot(&k.partial[i], &terms) + k.exit_constants[i];
             grid.derive(Cell { column, row: row + 1 }, value, "exit");
         }
+    }
+}
+
+fn operand(grid: &mut Grid, cell: Cell, operand: Operand, name: &'static str) -> Cell {
+    match operand {
+        Operand::Copy(from) => grid.copy(cell, from, name),
+        Operand::Input(value, name) => grid.input(cell, value, name),
     }
 }
 

@@ -14,6 +14,8 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::ConstraintSystem;
 
+use pogo_protocol::fixed::BYTE_MAX;
+
 use super::{Columns, constant, kind, power_of_two};
 use crate::grid::{Advice, Cell, Fixed, Grid, field};
 
@@ -44,10 +46,13 @@ pub(crate) enum Range {
     Power = 6,
     Zero = 7,
     One = 8,
+    /// 1 ..= 255: a byte of at most 127 in size, and 128. Sums of products of such bytes are words.
+    Byte = 9,
 }
 
 impl Range {
-    const LOOKED_UP: [Range; 8] =
+    /// Ranges of the round circuit.
+    pub(crate) const ROUND: [Range; 8] =
         [Range::Bit, Range::Bits9, Range::Bits11, Range::Code, Range::Scale, Range::Power, Range::Zero, Range::One];
 
     fn values(self) -> Vec<u64> {
@@ -61,6 +66,7 @@ impl Range {
             Range::Power => (4..28).map(|s| 1 << s).collect(),
             Range::Zero => vec![0],
             Range::One => vec![1],
+            Range::Byte => (1..=128 + BYTE_MAX as u64).collect(),
         }
     }
 }
@@ -123,10 +129,10 @@ pub(crate) enum Source {
 }
 
 impl Lines {
-    /// Fills the lookup table; once a circuit.
-    pub(crate) fn table(grid: &mut Grid) {
+    /// Fills the lookup table with these ranges; once a circuit.
+    pub(crate) fn table(grid: &mut Grid, ranges: &[Range]) {
         let mut row = 1; // row 0 is (0, 0): every digit with range 0
-        for range in Range::LOOKED_UP {
+        for &range in ranges {
             for value in range.values() {
                 let tag = Fr::from(range as u64);
                 grid.fix(Fixed::TableRange, row, tag);
@@ -278,8 +284,19 @@ impl Lines {
         factor_bits: u32,
         digit: impl Fn(&mut Grid, Cell) -> Cell,
     ) -> Cell {
-        let row = self.next;
         let factor = if factor_bits == 0 { Fr::ZERO } else { Fr::from(1 << factor_bits) };
+        self.horner_by(grid, range, factor, digit)
+    }
+
+    /// `factor * value before + digit`.
+    pub(crate) fn horner_by(
+        &mut self,
+        grid: &mut Grid,
+        range: Range,
+        factor: Fr,
+        digit: impl Fn(&mut Grid, Cell) -> Cell,
+    ) -> Cell {
+        let row = self.next;
         let cell = self.line(grid, HORNER, range, factor);
         let digit = digit(grid, Cell { column: Advice::Digit, row });
         let before = if row == 0 { Fr::ZERO } else { grid.value(Cell { column: Advice::Value, row: row - 1 }) };

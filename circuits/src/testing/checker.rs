@@ -17,7 +17,7 @@ use crate::grid::{ADVICE, Advice, Cell, FIXED, Fixed, Grid};
 use crate::round::{RoundCircuit, hand_over};
 
 /// Names of the ranges of the digit lookup, by number.
-const RANGES: [&str; 9] = ["free", "bit", "9 bits", "11 bits", "code", "scale", "power", "zero", "one"];
+const RANGES: [&str; 10] = ["free", "bit", "9 bits", "11 bits", "code", "scale", "power", "zero", "one", "byte"];
 
 /// A constraint of a grid.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,7 +43,7 @@ impl fmt::Display for Constraint {
     }
 }
 
-/// Checks grids against the constraint system of [`RoundCircuit`].
+/// Checks grids against the constraint system of a circuit, [`RoundCircuit`] by default.
 #[derive(Debug)]
 pub struct Checker {
     system: ConstraintSystem<Fr>,
@@ -52,8 +52,15 @@ pub struct Checker {
 
 impl Default for Checker {
     fn default() -> Self {
+        Self::of::<RoundCircuit>()
+    }
+}
+
+impl Checker {
+    /// For grids of this circuit.
+    pub fn of<C: Circuit<Fr>>() -> Self {
         let mut system = ConstraintSystem::default();
-        RoundCircuit::configure(&mut system);
+        C::configure(&mut system);
         let gates = system.gates().iter().flat_map(|gate| {
             let name = |i| gate_name(gate.name(), gate.constraint_name(i), i);
             gate.polynomials().iter().enumerate().map(move |(i, polynomial)| (name(i), polynomial.clone()))
@@ -61,9 +68,7 @@ impl Default for Checker {
         let gates = gates.collect();
         Self { system, gates }
     }
-}
 
-impl Checker {
     /// All constraints that a circuit with this grid has.
     pub fn constraints(&self, grid: &Grid) -> BTreeSet<Constraint> {
         let mut constraints: BTreeSet<_> = self.gates.iter().map(|(name, _)| name.clone()).collect();

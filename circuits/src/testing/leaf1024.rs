@@ -34,7 +34,7 @@ impl Leaf1024 {
     /// All cells.
     pub fn grid(&self) -> Grid {
         let mut grid = Grid::default();
-        Lines::table(&mut grid);
+        Lines::table(&mut grid, &Range::ROUND);
         let (mut lines, mut lane) = (Lines::default(), Lane::new());
         let (zero, one) = (lines.constant(&mut grid, false), lines.constant(&mut grid, true));
         let index = lines.bits(&mut grid, i128::from(self.index), DEPTH, Source::Input, "index bit");

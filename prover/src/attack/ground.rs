@@ -98,8 +98,8 @@ impl Ground {
     /// # Errors
     /// [`Failed`] when Halo2 refuses to make one.
     pub fn forge(&self, statement: &Statement, openings: Openings) -> Result<Vec<u8>, Failed> {
-        let Prover { srs, keys } = self.prover()?;
-        let circuit = RoundCircuit::new(keys.shape, Claim::new(statement), openings);
+        let Prover { srs, keys, shape } = self.prover()?;
+        let circuit = RoundCircuit::new(*shape, Claim::new(statement), openings);
         Ok(container::encode(&keys.circuit(), &proof::prove(srs, keys, circuit)?))
     }
 

@@ -12,6 +12,7 @@
 //! ```
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
 
@@ -104,7 +105,7 @@ pub enum AttestError {
     #[error("signature: recovers to no public key")]
     Unrecoverable,
     /// Somebody else's signature, or a signature of something else.
-    #[error("signed by {got:02x?}, expected the attester {expected:02x?}")]
+    #[error("signed by {}, expected the attester {}", Hex(got), Hex(expected))]
     Signer {
         /// The attester that the attestation names.
         expected: Address,
@@ -279,6 +280,16 @@ fn address(key: &VerifyingKey) -> Address {
     core::array::from_fn(|i| hash[12 + i])
 }
 
+/// An address as Ethereum writes it, in lower case.
+struct Hex<'a>(&'a Address);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("0x")?;
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
 fn expect_signer(expected: Address, got: Address) -> Result<(), AttestError> {
     if expected == got { Ok(()) } else { Err(AttestError::Signer { expected, got }) }
 }
@@ -370,6 +381,13 @@ mod tests {
     fn key_signs_for_its_own_address_only() {
         let error = key(43).sign(&CONTEXT, attestation(Sign::Positive)).unwrap_err();
         assert_eq!(error, AttestError::Signer { expected: key(42).address(), got: key(43).address() });
+    }
+
+    #[test]
+    fn addresses_of_an_error_are_hexadecimal() {
+        let error = key(43).sign(&CONTEXT, attestation(Sign::Positive)).unwrap_err();
+        let (expected, got) = (hex(&key(42).address()), hex(&key(43).address()));
+        assert_eq!(alloc::format!("{error}"), alloc::format!("signed by 0x{got}, expected the attester 0x{expected}"));
     }
 
     #[test]

@@ -13,7 +13,6 @@ use pogo_protocol::attest::{Address, Cell, Sign, SignedAttestation};
 use pogo_protocol::codec::{CodecError, Reader, Writer};
 use pogo_protocol::settle::answer_statement;
 use pogo_protocol::statement::{PublicRound, Statement};
-use pogo_prover::store::Store;
 
 use crate::failure::Failure;
 use crate::workspace::{self, list_folder, parse};
@@ -76,14 +75,14 @@ impl Dispute {
         Self::new(signed, bond).ok_or(CodecError::Value { field: "sign" })
     }
 
-    /// Holds the dispute to the round: who signed it, about which candidate and beacon, and that
-    /// the cell is there.
+    /// Holds the dispute, read from `dir`, to the round: who signed it, about which candidate and
+    /// beacon, and that the cell is there.
     ///
     /// # Errors
     /// [`Failure::Check`] naming the file.
-    pub(crate) fn check(&self, store: &Store, round: &PublicRound<'_>) -> Result<Statement, Failure> {
-        let file = file(self.cell);
-        let wrong = |what: String| Failure::in_file(&store.path(&file), what);
+    pub(crate) fn check(&self, dir: &Path, round: &PublicRound<'_>) -> Result<Statement, Failure> {
+        let file = dir.join(file(self.cell));
+        let wrong = |what: String| Failure::in_file(&file, what);
         let attestation = &self.signed.attestation;
         let about = (attestation.candidate, attestation.beacon) == (round.commitment.hash(), round.beacon);
         if !about {

@@ -43,6 +43,14 @@ impl Failure {
         Self::Check(format!("{}: {what}", file.display()))
     }
 
+    /// The same failure; a check that failed is told with the file or folder that it was about.
+    pub(crate) fn about(self, file: &Path) -> Self {
+        match self {
+            Self::Check(what) => Self::in_file(file, what),
+            other => other,
+        }
+    }
+
     /// A file that cannot be read or written.
     pub(crate) fn io(file: &Path, error: &std::io::Error) -> Self {
         Self::Environment(format!("{}: {error}", file.display()))

@@ -53,15 +53,11 @@ impl Link {
     /// # Errors
     /// [`Failure::Check`] naming the folder, also when the round was not finalized.
     pub(crate) fn check(&self) -> Result<Verdict, Failure> {
-        let here = |failure| match failure {
-            Failure::Check(what) => Failure::in_file(&self.dir, what),
-            other => other,
-        };
-        verify::verify(&self.published).map_err(here)?;
+        verify::verify(&self.published).map_err(|failure| failure.about(&self.dir))?;
         let signed = finalize::read_attestations(&self.dir)?;
         let evaluated = signed.iter().map(|signed| signed.attestation.evaluated).max().unwrap_or(0);
         let disputes = dispute::read(&self.dir)?;
-        let expected = settlement::play(&self.published, evaluated, &signed, &disputes).map_err(here)?;
+        let expected = settlement::play(&self.dir, &self.published, evaluated, &signed, &disputes)?;
         let verdict = parse(&self.dir.join(VERDICT), Verdict::decode)?;
         if verdict != expected {
             return Err(Failure::in_file(&self.dir.join(VERDICT), "is not the one that the attestations give"));

@@ -1,8 +1,11 @@
 //! The settlement of a round, played block by block on a local state machine.
 //!
-//! The local attesters hold all stake. Nothing is taken on trust from the files: statements are
-//! recomputed, proofs are verified and signatures are checked by the state machine.
+//! The local attesters hold all stake. Nothing is taken on trust from the files: the state machine
+//! recomputes statements, verifies proofs and checks the signatures of votes. A dispute comes to it as
+//! an address, a cell and a bond, as from a chain that knows who sends it; here a signature stands for
+//! the sender, and [`play`] checks it first.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use pogo_circuits::round::Shape;
@@ -11,6 +14,7 @@ use pogo_protocol::settle::{
     self, CandidateId, Event, Reason, Refused, Rules, SettleError, Settlement, Task, Verify, candidate_id,
 };
 use pogo_protocol::statement::Statement;
+use pogo_prover::round::Round;
 use pogo_verifier::description::Description;
 use pogo_verifier::verify_with;
 
@@ -35,12 +39,30 @@ impl Verify for Verifier {
     }
 }
 
-/// Plays commit, beacon, proofs, votes, disputes and answers, and settles until the candidate is at
-/// its end.
+/// Checks who signed the disputes of the round in `dir`, plays commit, beacon, proofs, votes, disputes
+/// and answers, and settles until the candidate is at its end.
 ///
 /// # Errors
-/// [`Failure::Check`] when the state machine refuses a file, or asks for a second ballot.
+/// [`Failure::Check`] naming the dispute that is not its signer's, or `dir` when the state machine
+/// refuses a file or asks for a second ballot.
 pub(crate) fn play(
+    dir: &Path,
+    published: &Published,
+    evaluated: u32,
+    signed: &[SignedAttestation],
+    disputes: &[Opened],
+) -> Result<Verdict, Failure> {
+    let Published { setup, commitment, beacon, .. } = published;
+    let round = Round::new(setup.spec.clone(), setup.context, Shape::MINIMAL)?;
+    let description = description(setup.srs)?;
+    let public = round.public(commitment, beacon.value, description.id(), description.parts().srs_id);
+    for Opened { dispute, .. } in disputes {
+        dispute.check(dir, &public)?;
+    }
+    to_its_end(published, evaluated, signed, disputes).map_err(|failure| failure.about(dir))
+}
+
+fn to_its_end(
     published: &Published,
     evaluated: u32,
     signed: &[SignedAttestation],

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use pogo_protocol::attest::{Cell, Sign};
 use pogo_protocol::commitment::Commitment;
-use pogo_protocol::model::State;
 use pogo_protocol::settle::answer_part;
 use pogo_protocol::statement::{PublicRound, Statement};
 use pogo_prover::error::hex;
@@ -86,9 +85,8 @@ fn open(arguments: &Open, console: Console) -> Result<Done, Failure> {
     let trace = workspace.trace(&data)?;
     commit::hold(&workspace, &trace)?;
     let published = Published::read(&arguments.at.work.work)?;
-    let states = [&State::initial(&workspace.setup.spec), &trace.state];
-    let sign = Sign::Negative(cell);
-    let signed = attest::sign(&workspace, &published, &data, states, arguments.attester, sign)?;
+    let (parent, sign) = (workspace.start()?, Sign::Negative(cell));
+    let signed = attest::sign(&workspace, &published, &data, [&parent, &trace.state], arguments.attester, sign)?;
     let dispute = Dispute::new(signed, DISPUTE_BOND).expect("the sign is negative");
     workspace.write_once(&dispute::file(cell), &dispute.encode())?;
     Ok(table(&workspace, &public)?.into())
@@ -168,7 +166,7 @@ fn unanswered(workspace: &Workspace, public: &PublicRound<'_>) -> Result<Vec<(Ce
     let description = description(workspace.setup.srs)?;
     let mut open = Vec::new();
     for Opened { dispute, answer } in dispute::read(&workspace.store.path(""))? {
-        let statement = dispute.check(&workspace.store, public)?;
+        let statement = dispute.check(&workspace.store.path(""), public)?;
         let encoded = statement.encode();
         if answer.is_none_or(|proof| verify_with(&description, &encoded, &proof).is_err()) {
             open.push((dispute.cell, statement));
@@ -182,7 +180,7 @@ fn table(workspace: &Workspace, public: &PublicRound<'_>) -> Result<Table, Failu
     let description = description(workspace.setup.srs)?;
     let mut rows = Vec::new();
     for Opened { dispute, answer } in dispute::read(&workspace.store.path(""))? {
-        let statement = dispute.check(&workspace.store, public)?.encode();
+        let statement = dispute.check(&workspace.store.path(""), public)?.encode();
         let answer = match answer.map(|proof| verify_with(&description, &statement, &proof)) {
             None => "none",
             Some(Err(_)) => "refused",

@@ -8,7 +8,7 @@ use pogo_prover::error::hex;
 use serde_json::{Value, json};
 
 use super::attest::evaluated;
-use super::{Done, Work, challenge};
+use super::{Done, Work};
 use crate::dispute;
 use crate::failure::Failure;
 use crate::output::Table;
@@ -37,12 +37,8 @@ pub(crate) fn finalize(
     signed: &[SignedAttestation],
 ) -> Result<Verdict, Failure> {
     let _span = tracing::info_span!("finalize").entered();
-    let disputes = dispute::read(&workspace.store.path(""))?;
-    let public = challenge::public(workspace, &published.commitment, published.beacon)?;
-    for opened in &disputes {
-        opened.dispute.check(&workspace.store, &public)?;
-    }
-    let verdict = settlement::play(published, evaluated(test_records), signed, &disputes)?;
+    let dir = workspace.store.path("");
+    let verdict = settlement::play(&dir, published, evaluated(test_records), signed, &dispute::read(&dir)?)?;
     workspace.write_once(VERDICT, &verdict.encode())?;
     Ok(verdict)
 }

@@ -17,20 +17,23 @@ use pogo_prover::round::Round;
 use pogo_prover::store::Store;
 use pogo_prover::train::Job;
 
+use super::provenance::{SECOND, copy};
 use super::*;
 
 /// A copy of the round as it was before its verdict.
-fn before_the_verdict() -> PathBuf {
+pub(crate) fn before_the_verdict() -> PathBuf {
     let work = copy_of_round();
     fs::remove_file(work.join("verdict.bin")).expect("there is a verdict");
     work
 }
 
-fn dispute(verb: &str, work: &Path, arguments: &[&str]) -> Finished {
+/// A verb of `pogo dispute`.
+pub(crate) fn dispute(verb: &str, work: &Path, arguments: &[&str]) -> Finished {
     run(["dispute", verb, "--work", &text(work), "--json"].into_iter().chain(arguments.iter().copied()))
 }
 
-fn finalize(work: &Path) -> Finished {
+/// `pogo finalize`.
+pub(crate) fn finalize(work: &Path) -> Finished {
     run(["finalize", "--work", &text(work), "--json"])
 }
 
@@ -111,6 +114,24 @@ fn disputes_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn a_dispute_of_a_later_round_measures_the_parent_that_the_votes_measure() {
+    let work = copy(&SECOND);
+    fs::remove_file(work.join("verdict.bin")).expect("there is a verdict");
+    // Attester 0 takes its vote back, and measures the same records once more for its dispute.
+    let votes = run(["attest", "--work", &text(&work), "--json"]).json();
+    let vote = &votes["attestations"][0];
+    let attester = vote["attester"].as_str().expect("an address");
+    fs::remove_file(work.join(format!("attestations/{attester}.attestation"))).expect("it voted");
+    let done = dispute("open", &work, &["--cell", "quantize:3", "--attester", "0"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let opened = run(["inspect", &text(&work.join("disputes/quantize-3.dispute")), "--json"]).json();
+    let opened = &opened["attestations"][0];
+    for field in ["attester", "evaluated", "loss_before", "loss_after"] {
+        assert_eq!(opened[field], vote[field], "{field}");
+    }
+}
+
+#[test]
 fn a_changed_dispute_is_refused() {
     let work = before_the_verdict();
     assert_eq!(dispute("open", &work, &["--cell", "quantize:3"]).code, 0);
@@ -137,6 +158,24 @@ const LIE: UpdateSample = UpdateSample { step: 6, leaf: 11 };
 /// Trains a round in `work` and then exchanges its files for those of a miner who changed one code of
 /// [`LIE`], with the weight that it moves. Returns a beacon that does not draw a cell of that step.
 fn lie(work: &Path) -> String {
+    mine(work, LIE.step, |job| {
+        let place = job.round.layout.place(LIE.leaf);
+        let at = place.index_in_tensor * fixed::LEAF;
+        let mined = Mined::new(job, State::initial(&job.round.spec), |t, draft| {
+            if t == LIE.step {
+                let code = &mut draft.codes[place.tensor][at];
+                *code += if *code < 7 { 1 } else { -1 };
+                let before = draft.before.weights[place.tensor][at];
+                draft.after.weights[place.tensor][at] = fixed::update(before, (*code).into(), draft.learning_rate);
+            }
+        });
+        mined.expect("the steps run")
+    })
+}
+
+/// Trains a round in `work` and then exchanges its files for those of this miner. Returns a beacon that
+/// does not draw a cell of `step`.
+pub(crate) fn mine(work: &Path, step: u32, miner: impl for<'a> FnOnce(Job<'a>) -> Mined<'a>) -> String {
     let spec = write(work.parent().expect("it lies in a folder"), "tiny.toml", TINY);
     assert_eq!(run(["train", &spec, "--work", &text(work)]).code, 0);
     let setup = run(["inspect", &text(&work.join("setup.bin")), "--json"]).json();
@@ -168,23 +207,13 @@ fn lie(work: &Path) -> String {
     };
     let round = Round::new(spec, context, Shape::MINIMAL).expect("the model fits");
     let job = Job { round: &round, data: &data.train, device: &Device::Cpu };
-    let place = round.layout.place(LIE.leaf);
-    let at = place.index_in_tensor * fixed::LEAF;
-    let mined = Mined::new(job, State::initial(&round.spec), |t, draft| {
-        if t == LIE.step {
-            let code = &mut draft.codes[place.tensor][at];
-            *code += if *code < 7 { 1 } else { -1 };
-            let before = draft.before.weights[place.tensor][at];
-            draft.after.weights[place.tensor][at] = fixed::update(before, (*code).into(), draft.learning_rate);
-        }
-    });
-    let mined = mined.expect("the steps run");
+    let mined = miner(job);
     mined.write(&Store::open(work).expect("the directory opens")).expect("the files are written");
     let misses = |beacon: &[u8; 32]| {
         let drawn = challenge::draw(*beacon, mined.commitment.hash(), 12, round.layout.leaf_count(), 8);
-        drawn.updates.iter().all(|sample| sample.step != LIE.step)
+        drawn.updates.iter().all(|sample| sample.step != step)
     };
-    let beacon = (0..=255).map(|byte| [byte; 32]).find(misses).expect("half of all draws miss the step");
+    let beacon = (0..=255).map(|byte| [byte; 32]).find(misses).expect("half of all draws miss a step");
     hex(&beacon)
 }
 

@@ -5,10 +5,11 @@ use std::fs;
 
 use pogo_protocol::stream::keccak;
 
+use super::dispute::{before_the_verdict, dispute, finalize};
 use super::*;
 
 /// Round 1 of the task of [`ROUND`].
-static SECOND: LazyLock<PathBuf> = LazyLock::new(|| {
+pub(crate) static SECOND: LazyLock<PathBuf> = LazyLock::new(|| {
     let work = folder().join("second");
     let done = run(["run", "--parent", &text(&ROUND), "--work", &text(&work), "--beacon", BEACON, "--json"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
@@ -29,14 +30,14 @@ fn tuned() -> String {
     TINY.replace("\"tiny\"", "\"tuned\"").replace("learning_rate = 65536", "learning_rate = 16384")
 }
 
-fn copy(from: &Path) -> PathBuf {
+pub(crate) fn copy(from: &Path) -> PathBuf {
     let target = folder().join("copy");
     copy_files(from, &target);
     target
 }
 
 /// What a round publishes, with these options.
-fn published(work: &Path, options: &[&str]) -> PathBuf {
+pub(crate) fn published(work: &Path, options: &[&str]) -> PathBuf {
     let out = folder().join("published");
     let done = run(["publish", "--work", &text(&copy(work)), &text(&out)].into_iter().chain(options.iter().copied()));
     assert_eq!(done.code, 0, "{}", done.stderr);
@@ -165,6 +166,28 @@ fn a_model_is_followed_back_to_its_seed() {
     let done = provenance(&published(&SECOND, &["--model"]).join("model.bin"), &rounds);
     assert_eq!((done.code, done.json()["rounds"].as_array().map(Vec::len)), (0, Some(2)), "{}", done.stderr);
     assert_eq!(done.json()["kind"], "4-bit model");
+}
+
+#[test]
+fn a_forged_dispute_breaks_the_link() {
+    let work = before_the_verdict();
+    assert_eq!(dispute("open", &work, &["--cell", "quantize:3"]).code, 0);
+    assert_eq!(dispute("answer", &work, &[]).code, 0);
+    assert_eq!(finalize(&work).code, 0);
+    let copy = published(&work, &["--state"]);
+    let done = provenance(&final_state(&copy), &[&copy]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    // One bit of r: magic, version, bond, and the attestation, which ends with r 32, s 32, v 1.
+    let file = copy.join("disputes/quantize-3.dispute");
+    let mut content = fs::read(&file).expect("the dispute reads");
+    let at = content.len() - 40;
+    content[at] ^= 1;
+    fs::write(&file, content).expect("the dispute is written");
+    let next = text(&folder().join("next"));
+    for done in [provenance(&final_state(&copy), &[&copy]), run(["train", "--parent", &text(&copy), "--work", &next])] {
+        assert_eq!(done.code, 1, "{}", done.stderr);
+        assert!(done.reason().contains("disputes/quantize-3.dispute: sign"), "{}", done.stderr);
+    }
 }
 
 #[test]

@@ -7,7 +7,8 @@
 //! | source u8 (0 digits, 1 MNIST, 2 CSV) | path blob | label u8 (0 first, 1 last) | classes u32 | test u32
 //! ```
 //!
-//! The source tells later commands on this machine where the data is; nobody else needs it.
+//! The source tells later commands where the data is on the miner's machine. Who audits elsewhere names
+//! a copy (`pogo audit --data`), which the data root in the spec says to be the same.
 
 use std::path::{Path, PathBuf};
 

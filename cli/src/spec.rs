@@ -120,6 +120,21 @@ impl Default for RoundSection {
 /// # Errors
 /// [`Failure::Environment`] for a file that cannot be read, [`Failure::Usage`] for one that is no spec.
 pub(crate) fn read(file: Option<&Path>, samples: u32, srs: SrsKind) -> Result<Setup, Failure> {
+    let (name, parsed) = parse(file)?;
+    setup(parsed, folder(file), samples, srs, &|what| in_spec(&name, what))
+}
+
+/// Where a spec file says that the data is.
+///
+/// # Errors
+/// [`Failure::Environment`] for a file that cannot be read, [`Failure::Usage`] for one that is no spec.
+pub(crate) fn read_source(file: &Path) -> Result<Source, Failure> {
+    let (name, parsed) = parse(Some(file))?;
+    source(parsed.data.source, folder(Some(file))).map_err(|what| in_spec(&name, format!("data.source: {what}")))
+}
+
+/// Name and content of a spec file, or of the embedded one.
+fn parse(file: Option<&Path>) -> Result<(String, File), Failure> {
     let (name, text) = match file {
         None => (DEFAULT_NAME.to_owned(), DEFAULT.to_owned()),
         Some(file) => {
@@ -127,10 +142,17 @@ pub(crate) fn read(file: Option<&Path>, samples: u32, srs: SrsKind) -> Result<Se
             (file.display().to_string(), text)
         }
     };
-    let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
-    let usage = |what: String| Failure::Usage(format!("{name}: {what}"));
-    let parsed: File = toml::from_str(&text).map_err(|error| usage(error.to_string().trim_end().to_owned()))?;
-    setup(parsed, folder, samples, srs, &usage)
+    let parsed = toml::from_str(&text).map_err(|error| in_spec(&name, error.to_string().trim_end().to_owned()))?;
+    Ok((name, parsed))
+}
+
+/// What the paths in a spec file start from.
+fn folder(file: Option<&Path>) -> &Path {
+    file.and_then(Path::parent).unwrap_or(Path::new(""))
+}
+
+fn in_spec(name: &str, what: String) -> Failure {
+    Failure::Usage(format!("{name}: {what}"))
 }
 
 fn setup(

@@ -9,6 +9,7 @@ use pogo_circuits::round::Shape;
 use pogo_protocol::codec::{CodecError, Reader, Writer};
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::model::State;
+use pogo_prover::checkpoint::seal;
 use pogo_prover::data::Split;
 use pogo_prover::device::Device;
 use pogo_prover::round::Round;
@@ -94,7 +95,8 @@ impl Workspace {
     /// is the state that it starts from, none for that of the seed or the one that is there.
     ///
     /// # Errors
-    /// [`Failure::Usage`] naming the field when the directory holds another round.
+    /// [`Failure::Usage`] naming the field when the directory holds another round,
+    /// [`Failure::Check`] when it starts from another state than `start`.
     pub(crate) fn create(dir: &Path, asked: Setup, start: Option<&State>) -> Result<Self, Failure> {
         // What cannot be proven leaves no directory behind.
         Round::new(asked.spec.clone(), asked.context, Shape::MINIMAL)?;
@@ -111,40 +113,51 @@ impl Workspace {
                 }
             }
         }
-        if let Some(state) = start
-            && !has_start(&store)
-        {
-            start_from(&store, state)?;
+        let name = checkpoint_name(0);
+        match (start, store.find(&name)?) {
+            (Some(state), None) => start_from(&store, state)?,
+            (Some(state), Some(found)) if found != seal(state) => {
+                return Err(Failure::in_file(&store.path(&name), "is not the state that the round starts from"));
+            }
+            _ => {}
         }
-        Self::in_store(store)
+        Self::in_store(store)?.with_start()
     }
 
-    /// Opens `dir`, which must hold a round.
+    /// Opens `dir`, which must hold a round and the state that it starts from.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when it does not, [`Failure::Check`] for the start of a round that has none.
+    pub(crate) fn open(dir: &Path) -> Result<Self, Failure> {
+        Self::open_published(dir)?.with_start()
+    }
+
+    /// Opens `dir`, which must hold a round or what was published of one, with or without its start.
     ///
     /// # Errors
     /// [`Failure::Usage`] when it holds none.
-    pub(crate) fn open(dir: &Path) -> Result<Self, Failure> {
+    pub(crate) fn open_published(dir: &Path) -> Result<Self, Failure> {
         if !dir.join(SETUP).exists() {
             return Err(missing(&dir.join(SETUP), "train"));
         }
         Self::in_store(Store::open(dir)?)
     }
 
-    /// The round of a store, whose state to start from must be there if the setup names one, and only then.
     fn in_store(store: Store) -> Result<Self, Failure> {
         let setup = store.parse(SETUP, Setup::decode)?;
         let round = Round::new(setup.spec.clone(), setup.context, Shape::MINIMAL)?;
-        match (setup.start, has_start(&store)) {
-            (Start::Seed, false) | (Start::Parent(_) | Start::FineTune(_), true) => {
-                Ok(Self { store, setup, round, device: Device::Cpu })
-            }
-            (Start::Seed, true) => {
-                let what = "is not part of a round that starts from the seed";
-                Err(Failure::in_file(&store.path(&checkpoint_name(0)), what))
-            }
+        Ok(Self { store, setup, round, device: Device::Cpu })
+    }
+
+    /// The round, whose state to start from must be there if the setup names one, and only then.
+    fn with_start(self) -> Result<Self, Failure> {
+        let file = self.store.path(&checkpoint_name(0));
+        match (self.setup.start, has_start(&self.store)) {
+            (Start::Seed, false) | (Start::Parent(_) | Start::FineTune(_), true) => Ok(self),
+            (Start::Seed, true) => Err(Failure::in_file(&file, "is not part of a round that starts from the seed")),
             (start, false) => {
                 let what = format!("not there, the round starts from {}: begin again", start.describe());
-                Err(Failure::Usage(format!("{}: {what}", store.path(&checkpoint_name(0)).display())))
+                Err(Failure::Usage(format!("{}: {what}", file.display())))
             }
         }
     }

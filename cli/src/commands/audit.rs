@@ -12,6 +12,7 @@ use pogo_prover::train::{RECORDS, Stepper, UPDATES, all_records, codes_at};
 use super::{Done, Work};
 use crate::failure::Failure;
 use crate::output::{Console, Table};
+use crate::spec;
 use crate::workspace::{COMMITMENT, TRACES, Workspace, list_folder, parse, random, trace_file};
 
 /// Arguments of the command.
@@ -22,12 +23,15 @@ pub(crate) struct Arguments {
     /// One step, from 0 [default: every step whose tensors were published].
     #[arg(long, value_name = "N")]
     step: Option<u32>,
+    /// Spec file whose [data] says where the data is on this machine [default: where the miner had it].
+    #[arg(long, value_name = "SPEC.toml")]
+    data: Option<PathBuf>,
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
     let _span = tracing::info_span!("audit").entered();
-    let workspace = Workspace::open(&arguments.work.work)?;
+    let workspace = Workspace::open_published(&arguments.work.work)?;
     let commitment = workspace.commitment()?;
     let spec = &workspace.setup.spec;
     let of_spec = (commitment.steps, commitment.spec_hash, scalar_bytes(&commitment.data_root));
@@ -35,7 +39,10 @@ pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failu
         return Err(Failure::in_file(&workspace.store.path(COMMITMENT), "is not of the spec in the setup"));
     }
     let files = arguments.files(&workspace)?;
-    let data = workspace.data()?;
+    let data = match &arguments.data {
+        Some(file) => spec::read_source(file)?.load()?,
+        None => workspace.data()?,
+    };
     let job = workspace.job(&data);
     let records = all_records(&workspace.store, &job)?;
     let tree = records_tree(workspace.round.shape.steps_depth, &records);

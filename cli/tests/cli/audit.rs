@@ -3,7 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{copy_of_round, files, folder, run, text};
+use pogo_prover::data::digits;
+use pogo_prover::store::Log;
+
+use crate::provenance::{SECOND, published};
+use crate::{TINY, copy_of_round, files, folder, run, text, write};
 
 /// The traced steps that opening the drawn cells published.
 fn traces(work: &Path) -> Vec<PathBuf> {
@@ -29,6 +33,44 @@ fn published_files_alone_are_audited() {
     assert!(!out.join("checkpoints").exists());
     let done = run(["audit", "--work", &text(&out)]);
     assert_eq!(done.code, 0, "{done:?}");
+}
+
+#[test]
+fn published_files_of_a_later_round_are_audited() {
+    let out = published(&SECOND, &["--audit"]);
+    let done = run(["audit", "--work", &text(&out)]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(files(&out).keys().all(|name| !name.starts_with("checkpoints/")), "the start is not published");
+}
+
+#[test]
+fn an_auditor_reads_its_own_copy_of_the_data() {
+    let (work, dir) = (copy_of_round(), folder());
+    let split = digits();
+    let line = |features: &[i8], label: &u16| {
+        let features: Vec<String> = features.iter().map(ToString::to_string).collect();
+        format!("{},{label}\n", features.join(","))
+    };
+    let lines = |set: &pogo_protocol::data::DataSet| -> String {
+        set.features.chunks(set.width).zip(&set.labels).map(|(features, label)| line(features, label)).collect()
+    };
+    let csv = lines(&split.train) + &lines(&split.test);
+    write(&dir, "digits.csv", &csv);
+    let source = format!("{{ csv = \"digits.csv\", label = \"last\", classes = 10, test = {} }}", split.test.len());
+    let spec = write(&dir, "mine.toml", &TINY.replace("\"digits\"", &source));
+    let audit = |spec: &str| run(["audit", "--work", &text(&work), "--data", spec]);
+    assert_eq!(audit(&spec).code, 0, "{:?}", audit(&spec));
+    // Another label of the first record is other data.
+    let (first, rest) = csv.split_once('\n').expect("there are lines");
+    let (features, label) = first.rsplit_once(',').expect("there are fields");
+    let other = if label == "0" { "1" } else { "0" };
+    write(&dir, "digits.csv", &format!("{features},{other}\n{rest}"));
+    let done = audit(&spec);
+    assert_eq!(done.code, 1, "{done:?}");
+    assert!(done.reason().contains("data"), "{done:?}");
+    fs::remove_file(dir.join("digits.csv")).unwrap();
+    assert_eq!(audit(&spec).code, 3);
+    assert_eq!(audit(&write(&dir, "none.toml", &TINY.replace("\"digits\"", "\"cats\""))).code, 2);
 }
 
 #[test]
@@ -66,7 +108,7 @@ fn any_step_is_published_on_demand() {
 #[test]
 fn a_round_that_commits_to_every_trace_is_verified_and_audited() {
     let dir = folder();
-    let spec = crate::write(&dir, "every.toml", &format!("{}\n[round]\ntrace = \"every\"\n", crate::TINY));
+    let spec = write(&dir, "every.toml", &format!("{}\n[round]\ntrace = \"every\"\n", TINY));
     let work = text(&dir.join("work"));
     for verb in ["train", "commit", "replay"] {
         let done = match verb {
@@ -77,12 +119,12 @@ fn a_round_that_commits_to_every_trace_is_verified_and_audited() {
     }
     assert_eq!(run(["trace", "--work", &work, "--device", "cpu", "3"]).code, 0);
     assert_eq!(run(["audit", "--work", &work]).code, 0);
-    // An edited root is no longer the committed one.
-    let log = dir.join("work/traces.log");
-    let mut bytes = fs::read(&log).unwrap();
-    let last = bytes.len() - 9;
-    bytes[last] ^= 1;
-    fs::write(&log, bytes).unwrap();
+    // Another root, in a whole entry, is not the committed one.
+    let file = dir.join("work/traces.log");
+    let mut root = Log::open(&file, None).unwrap().read(11).unwrap();
+    *root.last_mut().unwrap() ^= 1;
+    Log::open(&file, Some(11)).unwrap().append(&root).unwrap();
     let done = run(["audit", "--work", &work]);
-    assert_ne!(done.code, 0, "{done:?}");
+    assert_eq!(done.code, 1, "{done:?}");
+    assert!(done.reason().ends_with("records.log: not the records of the commitment"), "{done:?}");
 }

@@ -30,6 +30,7 @@ fn tuned() -> String {
     TINY.replace("\"tiny\"", "\"tuned\"").replace("learning_rate = 65536", "learning_rate = 16384")
 }
 
+/// A copy of a round that a test may change.
 pub(crate) fn copy(from: &Path) -> PathBuf {
     let target = folder().join("copy");
     copy_files(from, &target);
@@ -52,6 +53,16 @@ fn provenance(model: &Path, rounds: &[&Path]) -> Finished {
 
 fn final_state(work: &Path) -> PathBuf {
     work.join("checkpoints/0000000012.state")
+}
+
+/// Changes the last exponent of a state, which no state root holds, under a checksum that fits.
+fn change_exponent(file: &Path) {
+    let mut content = fs::read(file).expect("the state reads");
+    content.truncate(content.len() - 32);
+    // Magic 8, version 2, started 4, count 4, then five exponents.
+    content[8 + 2 + 4 + 4 + 5 * 4 - 1] ^= 1;
+    let seal = keccak(&[&content]);
+    fs::write(file, [&content[..], &seal].concat()).expect("the state is written");
 }
 
 fn roots(work: &Path) -> Value {
@@ -103,13 +114,7 @@ fn what_is_no_finalized_round_is_no_parent() {
     let (fresh, unfinished) = (text(&folder().join("work")), copy(&ROUND));
     fs::remove_file(unfinished.join("verdict.bin")).expect("it was there");
     let (bare, forged) = (published(&ROUND, &[]), published(&ROUND, &["--state"]));
-    // The last exponent in the state, which no state root holds: magic 8, version 2, started 4, count 4.
-    let file = final_state(&forged);
-    let mut content = fs::read(&file).expect("the state reads");
-    content.truncate(content.len() - 32);
-    content[8 + 2 + 4 + 4 + 5 * 4 - 1] ^= 1;
-    let seal = keccak(&[&content]);
-    fs::write(&file, [&content[..], &seal].concat()).expect("the state is written");
+    change_exponent(&final_state(&forged));
     let other = write(&folder(), "spec.toml", &TINY.replace("seed = 1", "seed = 2"));
     let (whole, bare, forged, unfinished) = (text(&ROUND), text(&bare), text(&forged), text(&unfinished));
     for (arguments, code, message) in [
@@ -143,6 +148,15 @@ fn a_start_that_is_lost_or_left_over_is_named() {
         assert_eq!(done.code, code, "{}", done.stderr);
         assert!(done.reason().contains(message), "{}", done.stderr);
     }
+}
+
+#[test]
+fn a_start_that_is_not_the_end_of_the_parent_is_named() {
+    let work = copy(&SECOND);
+    change_exponent(&work.join("checkpoints/0000000000.state"));
+    let done = run(["train", "--parent", &text(&ROUND), "--work", &text(&work)]);
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    assert!(done.reason().contains("0000000000.state: is not the state that the round starts from"), "{}", done.stderr);
 }
 
 #[test]

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use ark_bn254::Fr;
 use pogo_protocol::codec::scalar_bytes;
+use pogo_protocol::model::{Exponents, Quantized, Spec, State};
 use pogo_prover::checkpoint::{MAGIC, MODEL_MAGIC, decode_checkpoint, decode_model};
 use pogo_prover::commit::quantized_root;
-use pogo_prover::error::hex;
+use pogo_prover::error::{Error, hex};
 use pogo_prover::train::state_root;
 use pogo_verifier::Setup as SrsKind;
 use serde_json::{Value, json};
@@ -55,71 +56,132 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
     let _span = tracing::info_span!("provenance").entered();
     match (&arguments.model, &arguments.challenge, &arguments.out) {
-        (Some(model), _, _) => chain(model, arguments, console),
+        (Some(file), _, _) => chain(file, arguments, console),
         (None, Some(nonce), Some(out)) => challenge::answer(arguments, nonce, out, console),
         _ => Err(Failure::Usage("expected MODEL, or --challenge with --out".to_owned())),
     }
+}
+
+/// A model, as its file gives it.
+enum Model {
+    State(State),
+    FourBit(Quantized),
+}
+
+impl Model {
+    /// Reads a model of this spec; the magic says which kind it is.
+    fn decode(spec: &Spec, bytes: &[u8]) -> Result<Self, String> {
+        match bytes.first_chunk::<8>() {
+            Some(MAGIC) => decode_checkpoint(spec, bytes).map(Self::State),
+            Some(MODEL_MAGIC) => decode_model(spec, bytes).map(Self::FourBit).map_err(|error| error.to_string()),
+            _ => Err("expected a state or a 4-bit model, got neither".to_owned()),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::State(_) => "state",
+            Self::FourBit(_) => "4-bit model",
+        }
+    }
+
+    /// The root that the round has committed to, and that of this model.
+    fn roots(&self, link: &Link) -> Result<[Fr; 2], Failure> {
+        let (layout, commitment) = (&link.round.layout, &link.published.commitment);
+        Ok(match self {
+            Self::State(state) => [commitment.state_root, state_root(layout, state)?],
+            Self::FourBit(model) => [commitment.quantized_root, quantized_root(layout, model).map_err(Error::from)?],
+        })
+    }
+
+    /// The exponents that the round has committed to, and those of this model. They are in no root: in
+    /// the commitment for a 4-bit model, for a state in the last step record, none where that is not given.
+    fn exponents(&self, link: &Link) -> Result<Option<[String; 2]>, Failure> {
+        match self {
+            Self::State(state) => {
+                let text = |exponents: &Option<Exponents>| format!("{exponents:?}");
+                let last = link.recorded()?.map(|[_, last]| last.next_exponents);
+                Ok(last.map(|expected| [text(&expected), text(&state.exponents)]))
+            }
+            Self::FourBit(model) => {
+                let expected = &link.published.commitment.quantized_exponents;
+                Ok(Some([format!("{expected:?}"), format!("{:?}", model.exponents)]))
+            }
+        }
+    }
+}
+
+/// A model that a round ends with.
+struct Found<'a> {
+    kind: &'static str,
+    root: Fr,
+    /// Whether its exponents were held to the round, too.
+    exponents: bool,
+    link: &'a Link,
 }
 
 /// A round of the chain that holds.
 struct Held<'a> {
     link: &'a Link,
     verdict: Verdict,
+    /// Whether that includes the exponents that it starts with.
+    exponents: bool,
 }
 
 /// Follows the rounds from the model back to a seed; what holds is shown up to the first link that
 /// does not.
-fn chain(model: &Path, arguments: &Arguments, console: Console) -> Result<Done, Failure> {
+fn chain(file: &Path, arguments: &Arguments, console: Console) -> Result<Done, Failure> {
     let rounds = &arguments.rounds;
     if rounds.is_empty() {
         return Err(Failure::Usage("--rounds: expected the folder of at least one round, got none".to_owned()));
     }
     let links: Vec<Link> = rounds.iter().map(|dir| Link::read(dir)).collect::<Result<_, _>>()?;
-    let (kind, root, last) = committed(model, &links)?;
+    let found = find(file, &links)?;
     let srs = links.iter().map(|link| link.published.setup.srs);
     let weakest = srs.min_by_key(|&srs| srs == SrsKind::Ceremony).unwrap_or(SrsKind::Development);
     verify::refuse_development(weakest, arguments.ceremony, console)?;
     let mut held = Vec::new();
-    let failure = follow(last, &links, &mut held).err();
-    let table = Table::new(format!("provenance of {}", model.display())).row("kind", "kind", kind).row(
+    let failure = follow(found.link, &links, &mut held).err();
+    let table = Table::new(format!("provenance of {}", file.display())).row("kind", "kind", found.kind).row(
         "root",
         "root",
-        hex(&scalar_bytes(&root)),
+        hex(&scalar_bytes(&found.root)),
     );
-    Ok(Done { table: rows(table, &held, failure.is_none()), failure })
+    let exponents = found.exponents && held.iter().all(|round| round.exponents);
+    Ok(Done { table: rows(table, &held, failure.is_none(), exponents), failure })
 }
 
-/// Kind and root of the model, and the round whose commitment has that root.
-fn committed<'a>(file: &Path, links: &'a [Link]) -> Result<(&'static str, Fr, &'a Link), Failure> {
+/// The round that has committed to the model.
+fn find<'a>(file: &Path, links: &'a [Link]) -> Result<Found<'a>, Failure> {
     let bytes = read(file)?;
-    let kind = match bytes.first_chunk::<8>() {
-        Some(MAGIC) => "state",
-        Some(MODEL_MAGIC) => "4-bit model",
-        _ => return Err(Failure::in_file(file, "expected a state or a 4-bit model, got neither")),
+    // The nearer a round comes to the model, the better its reason says what is wrong.
+    let mut nearest = (0, String::new());
+    let mut miss = |near: u8, reason: String| {
+        if near > nearest.0 {
+            nearest = (near, reason);
+        }
     };
-    let mut reason = String::new();
     for link in links {
-        let (round, commitment) = (&link.round, &link.published.commitment);
-        let (root, expected) = if kind == "state" {
-            let state = decode_checkpoint(&round.spec, &bytes);
-            (state.map(|state| state_root(&round.layout, &state)), commitment.state_root)
-        } else {
-            let model = decode_model(&round.spec, &bytes).map_err(|error| error.to_string());
-            (model.map(|model| Ok(quantized_root(&round.layout, &model)?)), commitment.quantized_root)
-        };
-        match root {
-            Ok(root) => {
-                let root = root?;
-                if root == expected {
-                    return Ok((kind, root, link));
-                }
-                reason = format!("no given round has committed to it: its root is {}", hex(&scalar_bytes(&root)));
+        let model = match Model::decode(&link.round.spec, &bytes) {
+            Ok(model) => model,
+            Err(error) => {
+                miss(1, error);
+                continue;
             }
-            Err(error) if reason.is_empty() => reason = error,
-            Err(_) => {}
+        };
+        let [expected, root] = model.roots(link)?;
+        if expected != root {
+            miss(2, format!("no given round has committed to it: its root is {}", hex(&scalar_bytes(&root))));
+            continue;
+        }
+        match model.exponents(link)? {
+            Some([expected, got]) if expected != got => {
+                miss(3, format!("exponents: expected {expected} as in {}, got {got}", link.dir.display()));
+            }
+            exponents => return Ok(Found { kind: model.kind(), root, exponents: exponents.is_some(), link }),
         }
     }
-    Err(Failure::in_file(file, reason))
+    Err(Failure::in_file(file, nearest.1))
 }
 
 /// Checks a round, then the one it starts from, and so on to a seed.
@@ -133,8 +195,8 @@ fn follow<'a>(last: &'a Link, links: &'a [Link], held: &mut Vec<Held<'a>>) -> Re
                 links.iter().find(|link| link.commitment() == commitment)
             }
         };
-        link.check_start(parent)?;
-        held.push(Held { link, verdict });
+        let exponents = link.check_start(parent)?;
+        held.push(Held { link, verdict, exponents });
         match parent {
             Some(parent) => link = parent,
             None => return Ok(()),
@@ -143,7 +205,8 @@ fn follow<'a>(last: &'a Link, links: &'a [Link], held: &mut Vec<Held<'a>>) -> Re
     Err(Failure::in_file(&link.dir, "the rounds start from each other"))
 }
 
-fn rows(table: Table, held: &[Held<'_>], complete: bool) -> Table {
+/// Adds the rounds that hold, whether they reach a seed, and whether all `exponents` were checked.
+fn rows(table: Table, held: &[Held<'_>], complete: bool, exponents: bool) -> Table {
     let all: Vec<Value> = held.iter().map(value).collect();
     let table = table.hidden("rounds", all.clone().into()).section("rounds, the last first");
     let table = held.iter().fold(table, |table, round| {
@@ -151,8 +214,14 @@ fn rows(table: Table, held: &[Held<'_>], complete: bool) -> Table {
         let label = format!("{}, round {}", setup.spec.name, setup.context.round);
         table.row_as("rounds", &label, all.clone(), line(round))
     });
-    let end = if complete { "whole: every proof, verdict and link holds, back to the seed" } else { "broken" };
-    table.row_as("complete", "chain", complete, end)
+    let end = match (complete, exponents) {
+        (true, true) => "whole: every proof, verdict and link holds, back to the seed",
+        (true, false) => {
+            "every proof, verdict and root holds, back to the seed; exponents not checked where records.log is not given"
+        }
+        (false, _) => "broken",
+    };
+    table.hidden("exponents_checked", (complete && exponents).into()).row_as("complete", "chain", complete, end)
 }
 
 fn value(held: &Held<'_>) -> Value {
@@ -171,6 +240,7 @@ fn value(held: &Held<'_>) -> Value {
         "quantized_root": root(&commitment.quantized_root),
         "beacon": hex(&held.link.published.beacon.value),
         "samples": setup.samples,
+        "exponents_checked": held.exponents,
         "verdict": held.verdict.end.describe(),
     })
 }
@@ -185,8 +255,9 @@ fn line(held: &Held<'_>) -> String {
         }
     };
     let state = hex(&scalar_bytes(&commitment.state_root));
+    let unchecked = if held.exponents { "" } else { ", exponents not checked" };
     format!(
-        "{}, {from}, to {state}, by {} ({})",
+        "{}, {from}{unchecked}, to {state}, by {} ({})",
         held.verdict.end.describe(),
         hex(&setup.context.miner),
         held.link.dir.display()

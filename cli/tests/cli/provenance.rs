@@ -4,8 +4,10 @@
 use std::fs;
 
 use pogo_protocol::stream::keccak;
+use pogo_prover::attack::mine::Mined;
+use pogo_prover::store::Log;
 
-use super::dispute::{before_the_verdict, dispute, finalize};
+use super::dispute::{before_the_verdict, dispute, finalize, mine};
 use super::*;
 
 /// Round 1 of the task of [`ROUND`].
@@ -168,18 +170,77 @@ fn a_model_is_followed_back_to_its_seed() {
         let done = provenance(&model, &rounds);
         assert_eq!(done.code, 0, "{}", done.stderr);
         let table = done.json();
-        assert_eq!(table["complete"], true);
+        assert_eq!((&table["complete"], &table["exponents_checked"]), (&true.into(), &false.into()));
         let found = table["rounds"].as_array().expect("it is a list");
         let names: Vec<_> = found.iter().map(|round| (&round["name"], &round["round"])).collect();
         assert_eq!(names, [(&"tuned".into(), &0.into()), (&"tiny".into(), &1.into()), (&"tiny".into(), &0.into())]);
         assert_eq!(found[1]["parent_root"], found[2]["state_root"]);
         assert!(found.iter().all(|round| round["verdict"] == "finalized"));
+        assert!(found.iter().all(|round| round["exponents_checked"] == false));
         assert!(before == rounds.map(files), "it writes nothing");
     }
     // The 4-bit model of an earlier round has a shorter chain.
     let done = provenance(&published(&SECOND, &["--model"]).join("model.bin"), &rounds);
     assert_eq!((done.code, done.json()["rounds"].as_array().map(Vec::len)), (0, Some(2)), "{}", done.stderr);
     assert_eq!(done.json()["kind"], "4-bit model");
+}
+
+#[test]
+fn a_chain_claims_exponents_only_where_step_records_are_given() {
+    let (first, second) = (published(&ROUND, &["--state"]), published(&SECOND, &["--state"]));
+    let claimed = |first: &Path, second: &Path, checked: &[bool], end: &str| {
+        let done = provenance(&final_state(&SECOND), &[second, first]);
+        assert_eq!(done.code, 0, "{}", done.stderr);
+        let rounds = done.json()["rounds"].as_array().expect("it is a list").clone();
+        let got: Vec<_> = rounds.iter().map(|round| round["exponents_checked"] == true).collect();
+        assert_eq!((&got[..], done.json()["exponents_checked"] == true), (checked, checked.iter().all(|&held| held)));
+        let [model, first, second] = [&final_state(&SECOND), first, second].map(text);
+        let shown = run(["provenance", &model, "--rounds", &first, &second]).stdout;
+        assert!(shown.contains(end), "{shown}");
+    };
+    claimed(&first, &second, &[true, true], "whole: every proof, verdict and link holds");
+    let unchecked = "exponents not checked where records.log is not given";
+    claimed(&published(&ROUND, &[]), &second, &[false, false], unchecked);
+    claimed(&first, &published(&SECOND, &[]), &[false, true], unchecked);
+}
+
+#[test]
+fn a_first_record_that_gives_exponents_to_the_first_step_is_refused() {
+    let work = folder().join("work");
+    let beacon = mine(&work, 0, |job| {
+        // A lie that moves no weight: the first step is told the exponents that it finds by itself.
+        let Mined { states, codes, mut trace, .. } = Mined::honest(job).expect("the steps run");
+        trace.records[0].next_exponents = trace.records[1].exponents.clone();
+        Mined::committed(job, states, codes, trace.records).expect("the states are in range")
+    });
+    let at = text(&work);
+    for verb in
+        [&["commit"][..], &["challenge", "--beacon", &beacon], &["open"], &["prove"], &["attest"], &["finalize"]]
+    {
+        let done = run(verb.iter().copied().chain(["--work", &at]));
+        assert_eq!(done.code, 0, "{verb:?}: {}", done.stderr);
+    }
+    let done = provenance(&final_state(&work), &[&work]);
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    assert!(done.reason().contains("record 0: next exponents: expected None, got Some("), "{}", done.stderr);
+    assert_eq!(done.json()["complete"], false);
+}
+
+#[test]
+fn a_log_of_trace_roots_has_one_for_each_step() {
+    let dir = folder();
+    let spec = write(&dir, "every.toml", &format!("{TINY}\n[round]\ntrace = \"every\"\n"));
+    let work = dir.join("work");
+    let done = run(["run", &spec, "--work", &text(&work), "--beacon", BEACON]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let done = provenance(&final_state(&work), &[&work]);
+    assert_eq!((done.code, &done.json()["exponents_checked"]), (0, &true.into()), "{}", done.stderr);
+    let mut log = Log::open(&work.join("traces.log"), None).expect("the log opens");
+    let root = log.read(11).expect("the last root reads");
+    log.append(&root).expect("the root is appended");
+    let done = provenance(&final_state(&work), &[&work]);
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    assert!(done.reason().contains("traces.log: trace roots: expected 12, got 13"), "{}", done.stderr);
 }
 
 #[test]
@@ -235,7 +296,11 @@ fn a_broken_link_is_named_and_what_holds_is_shown() {
     let whole_log = fs::read(&records).expect("the log reads");
     let first_with_state = published(&ROUND, &["--state"]);
     fs::write(&records, fs::read(first_with_state.join("records.log")).expect("the log reads")).expect("written");
-    broken(&whole, &[&second, &first_with_state], 0, "records.log: steps root is not the committed one");
+    let model = published(&SECOND, &["--model"]).join("model.bin");
+    broken(&model, &[&second, &first_with_state], 0, "records.log: steps root is not the committed one");
+    let done = provenance(&whole, &[&second, &first_with_state]);
+    assert_eq!(done.code, 1);
+    assert!(done.reason().contains("records.log: steps root is not the committed one"), "{}", done.stderr);
     fs::write(&records, whole_log).expect("the log is written");
     // A changed proof, and votes that nobody cast, in the middle.
     let verdict = "verdict.bin: is not the one that the attestations give";
@@ -255,10 +320,24 @@ fn a_model_nobody_committed_to_has_no_provenance() {
     let file = round.join("model.bin");
     let mut content = fs::read(&file).expect("the model reads");
     content[18] ^= 1;
-    fs::write(&file, content).expect("the model is written");
+    fs::write(&file, &content).expect("the model is written");
     let done = provenance(&file, &[&round]);
     assert_eq!(done.code, 1);
     assert!(done.reason().contains("no given round has committed to it: its root is 0x"), "{}", done.stderr);
+    // Exponents are in no root of a model: in the commitment of a 4-bit one, in the last record of a state.
+    content[18] ^= 1;
+    content[13] ^= 1;
+    fs::write(&file, content).expect("the model is written");
+    let state = folder().join("other.state");
+    fs::copy(final_state(&ROUND), &state).expect("the state is copied");
+    change_exponent(&state);
+    for (model, expected) in [(&file, "exponents: expected ["), (&state, "exponents: expected Some(Exponents")] {
+        let done = provenance(model, &[&ROUND]);
+        assert_eq!(done.code, 1, "{}", done.stderr);
+        assert!(done.reason().contains(expected), "{}", done.stderr);
+    }
+    let done = provenance(&state, &[&round]);
+    assert_eq!((done.code, &done.json()["exponents_checked"]), (0, &false.into()), "{}", done.stderr);
     let done = provenance(&round.join("setup.bin"), &[&round]);
     assert_eq!(done.code, 1);
     assert!(done.reason().contains("expected a state or a 4-bit model"), "{}", done.stderr);

@@ -96,6 +96,11 @@ fn demands_that_a_round_does_not_meet_fail() {
 #[test]
 fn every_artifact_is_inspected_and_garbage_is_refused() {
     let other = ["report.html", "loss.csv", "times.json", "lock"];
+    // Some mean something to the setup beside their folder only.
+    let dir = folder();
+    fs::create_dir(dir.join("cut")).expect("the folder is made");
+    fs::copy(ROUND.join("setup.bin"), dir.join("setup.bin")).expect("the setup is copied");
+    let cut = dir.join("cut/file");
     for (name, content) in files(&ROUND) {
         let file = text(&ROUND.join(&name));
         let expected = i32::from(other.contains(&name.as_str()));
@@ -103,7 +108,6 @@ fn every_artifact_is_inspected_and_garbage_is_refused() {
         assert_eq!(done.code, expected, "{name}: {}", done.stderr);
         if expected == 0 {
             assert!(done.json()["kind"].is_string());
-            let cut = folder().join("cut");
             for bytes in [&content[..content.len() - 1], &[&content[..], &[0]].concat()] {
                 fs::write(&cut, bytes).expect("the file is written");
                 assert_eq!(run(["inspect", &text(&cut)]).code, 1, "{name} cut or extended");

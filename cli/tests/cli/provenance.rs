@@ -61,8 +61,8 @@ fn final_state(work: &Path) -> PathBuf {
 fn change_exponent(file: &Path) {
     let mut content = fs::read(file).expect("the state reads");
     content.truncate(content.len() - 32);
-    // Magic 8, version 2, started 4, count 4, then five exponents.
-    content[8 + 2 + 4 + 4 + 5 * 4 - 1] ^= 1;
+    // Magic 8, version 2, count 4, then five exponents.
+    content[8 + 2 + 4 + 5 * 4 - 1] ^= 1;
     let seal = keccak(&[&content]);
     fs::write(file, [&content[..], &seal].concat()).expect("the state is written");
 }

@@ -1,8 +1,8 @@
 //! The commitment: what the miner publishes before anybody knows the challenge.
 //!
-//! Nothing in it is free for the miner to vary without redoing work: there is no salt (a record of a
-//! step has fields that no proof opens yet: replay and audit hold them), no time
-//! stamp, and one encoding only. Its hash is keccak256 over the ABI encoding of its words, so that
+//! Nothing in it is free for the miner to vary without redoing work: there is no salt, no time stamp,
+//! and one encoding only. (A step record has fields that no proof opens yet; replay and audit hold
+//! them.) Its hash is keccak256 over the ABI encoding of its words, so that
 //! a contract computes the same.
 
 use alloc::vec::Vec;

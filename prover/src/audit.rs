@@ -3,7 +3,8 @@
 //! The miner publishes the state before a step and the products of it ([`Traced`]). An auditor holds
 //! the state to its root, checks every product by [`freivalds`](crate::freivalds) and computes all
 //! else exactly, up to the codes, the state after the step and the record. A false row of a product
-//! passes with probability `1 / (2^61 - 1)`; nothing else passes. Whatever is false is named with what is right.
+//! passes with probability `1 / (2^61 - 1)`; nothing else passes. Whatever is false is named with
+//! what is right.
 
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;

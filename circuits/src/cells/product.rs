@@ -260,18 +260,21 @@ impl Multiplier {
 
     /// Constrains `left = right` where `flag` is 1.
     pub(crate) fn equal_if(&mut self, flag: Cell, left: Cell, right: Cell) {
-        let difference = [(right, Fr::ZERO), (left, -Fr::ONE)];
-        let difference = self.lines.compose(&mut self.grid, &difference, Range::Free, "difference");
+        let difference = self.difference(left, right);
         let chosen = self.multiply(flag, difference);
         self.grid.equal(chosen, self.zero);
     }
 
     /// Constrains `left = right` where `flag` is 0.
     pub(crate) fn equal_unless(&mut self, flag: Cell, left: Cell, right: Cell) {
-        let difference = [(right, Fr::ZERO), (left, -Fr::ONE)];
-        let difference = self.lines.compose(&mut self.grid, &difference, Range::Free, "difference");
+        let difference = self.difference(left, right);
         let chosen = self.multiply(flag, difference);
         self.grid.equal(chosen, difference);
+    }
+
+    fn difference(&mut self, left: Cell, right: Cell) -> Cell {
+        let terms = [(right, Fr::ZERO), (left, -Fr::ONE)];
+        self.lines.compose(&mut self.grid, &terms, Range::Free, "difference")
     }
 
     /// A constant of the circuit.

@@ -9,7 +9,8 @@
 
 use std::path::{Path, PathBuf};
 
-use pogo_protocol::attest::{Address, Cell, Sign, SignedAttestation};
+use pogo_protocol::attest::{Address, Sign, SignedAttestation};
+use pogo_protocol::cell::Cell;
 use pogo_protocol::codec::{CodecError, Reader, Writer};
 use pogo_protocol::settle::answer_statement;
 use pogo_protocol::statement::{PublicRound, Statement};

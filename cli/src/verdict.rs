@@ -11,7 +11,8 @@
 //! ```
 
 use ark_bn254::Fr;
-use pogo_protocol::attest::{Address, Cell};
+use pogo_protocol::attest::Address;
+use pogo_protocol::cell::Cell;
 use pogo_protocol::codec::{CodecError, Reader, Writer};
 use pogo_protocol::settle::Lapse;
 
@@ -194,7 +195,7 @@ mod tests {
 
     #[test]
     fn every_end_reads_back_and_nothing_else_does() {
-        let cell = Cell::Update { step: 5, leaf: 9 };
+        let cell = Cell::update(5, 9);
         let rejected = End::Rejected { cell, reporter: [3; 20], rewarded: 500, burned: 501 };
         let lapsed = LAPSES.map(End::Lapsed);
         let disputes = ANSWERS.map(|answer| Disputed { cell, disputer: [4; 20], bond: 100, answer });

@@ -7,7 +7,7 @@
 //! ```text
 //! digest = keccak(0x19 0x01 || domain separator(chain id, contract) || keccak(type hash || words))
 //! words  = task, round, miner, candidate, beacon, attester, cell, step, leaf, evaluated,
-//!          lossBefore, lossAfter                     cell = 0 positive, 1 update, 2 quantize
+//!          lossBefore, lossAfter                     cell = 0 positive, else the number of its kind
 //! signature = r (32) || s (32) || v (1), s in the lower half, v 27 or 28
 //! ```
 
@@ -16,14 +16,11 @@ use core::fmt;
 
 use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
 
+use crate::cell::Cell;
 use crate::challenge::draw_distinct;
 use crate::codec::{CodecError, Reader, Writer};
 use crate::statement::{Context, word};
 use crate::stream::keccak;
-
-mod cell;
-
-pub use cell::{Cell, NoCell};
 
 /// Domain of the draw of evaluation records.
 pub const EVALUATION_DOMAIN: &[u8] = b"pogo/evaluation/v1";
@@ -349,13 +346,13 @@ mod tests {
                  3f51aacc7577f134304992ff3258e80a423964569d161dd491182101d2d7307a1b",
             ),
             (
-                Sign::Negative(Cell::Update { step: 5, leaf: 9 }),
+                Sign::Negative(Cell::update(5, 9)),
                 "3075eec5563d9420f76e5403d4c545e015e26bc8f4ffb2683c56a44ac7a8ecbd",
                 "dd9e294e5c4a15e8026e389c9b688a568a160f85650a9c7cbc355ef226a45abd\
                  6afc0f245258e5ccfb4ceab61d71d6abc096a61fd94400ccaf74958b48a60ded1c",
             ),
             (
-                Sign::Negative(Cell::Quantize { leaf: 9 }),
+                Sign::Negative(Cell::quantize(9)),
                 "52dce3518f09d3834f7b9b48aa4e7a14bbd3ce39961c7fa79c9f3624ad8b8e93",
                 "c3db4cd1be94d987b17e8d1873618ce4d53cda2b7471707381a50b05cb87d935\
                  55d177fd12ed7cc5d11706fa318ca664f0e524d7f3b2afd4a745abe11b9ebda51b",
@@ -474,8 +471,8 @@ mod tests {
     fn any_sign() -> impl Strategy<Value = Sign> {
         prop_oneof![
             Just(Sign::Positive),
-            any::<(u32, u32)>().prop_map(|(step, leaf)| Sign::Negative(Cell::Update { step, leaf })),
-            any::<u32>().prop_map(|leaf| Sign::Negative(Cell::Quantize { leaf })),
+            any::<(u32, u32)>().prop_map(|(step, leaf)| Sign::Negative(Cell::update(step, leaf))),
+            any::<u32>().prop_map(|leaf| Sign::Negative(Cell::quantize(leaf))),
         ]
     }
 

@@ -7,6 +7,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+use crate::cell::{Cell, CellSpace, Kind};
 use crate::stream::{Stream, keccak};
 
 /// Cells of one step that the update cell covers: `step * leaf_count + leaf`.
@@ -42,6 +43,20 @@ pub fn draw(beacon: [u8; 32], commitment: [u8; 32], steps: u32, leaf_count: usiz
             .collect(),
         quantizes: quantizes.into_iter().map(|leaf| leaf as usize).collect(),
     }
+}
+
+/// Draws `samples` cells of one kind, or all of them where there are fewer, in the order drawn.
+pub fn draw_cells(
+    beacon: [u8; 32],
+    commitment: [u8; 32],
+    space: &CellSpace<'_>,
+    kind: Kind,
+    samples: usize,
+) -> Vec<Cell> {
+    let seed = keccak(&[b"pogo/challenge/v1", &beacon, &commitment]);
+    let domain = [b"pogo/challenge/", kind.name().as_bytes(), b"/v1"].concat();
+    let drawn = draw_distinct(&domain, seed, space.total(kind), samples);
+    drawn.into_iter().map(|number| space.cell(kind, number)).collect()
 }
 
 /// `count` distinct numbers below `universe` in the order drawn; all of `0..universe`, in order,

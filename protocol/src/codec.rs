@@ -220,6 +220,11 @@ impl<'a> Reader<'a> {
         Exponents::from_list(&list).map(Some).ok_or(CodecError::Value { field })
     }
 
+    /// Bytes not read yet.
+    pub fn left(&self) -> usize {
+        self.0.len()
+    }
+
     /// Ends the artifact.
     ///
     /// # Errors

@@ -2,13 +2,15 @@
 //!
 //! Read in this order: the integers ([`fixed`], [`tables`]), the model and its training step
 //! ([`model`], [`step`], [`data`]), what is committed ([`poseidon`], [`leaf`], [`merkle`],
-//! [`trace`], [`record`], [`commitment`]), what is asked and claimed ([`challenge`], [`statement`]), who
+//! [`trace`], [`record`], [`commitment`]), the relations of a step ([`cell`], [`product`], [`opening`]), what
+//! is asked and claimed ([`challenge`], [`statement`]), who
 //! signs it ([`attest`]) and how it ends ([`settle`]). Nothing here touches a file, a clock or a thread.
 #![no_std]
 
 extern crate alloc;
 
 pub mod attest;
+pub mod cell;
 pub mod challenge;
 pub mod codec;
 pub mod commitment;

@@ -112,6 +112,8 @@ pub struct Roots {
     pub state: Fr,
     /// Root of the 4-bit model.
     pub quantized: Fr,
+    /// Root of the training data.
+    pub data: Fr,
     /// Layout element of the model.
     pub layout: Fr,
     /// Number of step records.
@@ -174,9 +176,30 @@ pub enum Violation {
         /// The scale.
         got: i32,
     },
-    /// The opening is of another cell than the statement.
-    #[error("the opening is of another cell than the statement")]
-    OtherCell,
+    /// A value is not the one that follows.
+    #[error("{what} {index}: expected {expected}, got {got}")]
+    Value {
+        /// What it is.
+        what: &'static str,
+        /// Which of them.
+        index: usize,
+        /// What follows from the rest.
+        expected: i64,
+        /// What was opened.
+        got: i64,
+    },
+    /// The losses up to a row are not those before it and its own.
+    #[error("losses of the batch do not grow by {expected}, the loss of the row")]
+    Loss {
+        /// Loss of the row.
+        expected: u32,
+    },
+    /// A record does not follow from the one before it.
+    #[error("{field} of a record does not follow from the record before it")]
+    Link {
+        /// The field.
+        field: &'static str,
+    },
     /// Words of a product are not those of the tile before and the product of the tiles.
     #[error("words {}..{} of row {row} are not those before and the product", 8 * element, 8 * element + 8)]
     Product {

@@ -11,20 +11,16 @@
 use alloc::vec::Vec;
 
 use ark_bn254::Fr;
-use ark_ff::PrimeField;
 
-use crate::codec::scalar_bytes;
+use crate::cell::Depths;
 use crate::fixed::{BYTE_MAX, LEAF, WORD_BITS};
 use crate::leaf::{LeafError, WORDS_PER_ELEMENT, bytes_leaf, pack_words, tag, words_leaf};
 use crate::merkle::{Path, Tree, node, root_of};
-use crate::opening::Violation;
+use crate::opening::{Roots, Violation};
 use crate::poseidon;
 use crate::record::{StepRecord, exponents_root, pair, steps_root};
-use crate::statement::{Context, STEP_BITS, word};
-use crate::stream::keccak;
+use crate::statement::STEP_BITS;
 use crate::trace::{TensorId, Trace, TraceLayout};
-
-const STATEMENT_DOMAIN: &[u8] = b"pogo/statement/product/v1";
 
 /// Rows of a tile, and numbers of a row.
 pub const TILE: usize = LEAF;
@@ -94,25 +90,29 @@ pub struct Tiles {
 }
 
 impl ProductCell {
+    /// Tensor of the results of a product.
+    pub fn result(orientation: Orientation, l: usize) -> TensorId {
+        match orientation {
+            Orientation::Forward => TensorId::Sums(l),
+            Orientation::Gradient => TensorId::Gradients(l),
+            Orientation::Backward => TensorId::Below(l),
+        }
+    }
+
     /// Left factor, right factor and result, each with its row and column of tiles.
     fn operands(&self) -> [(TensorId, usize, usize); 3] {
         let Self { tensor: l, row, column, slab, .. } = *self;
+        let result = Self::result(self.orientation, l);
         match self.orientation {
-            Orientation::Forward => [
-                (TensorId::Inputs(l), row, slab),
-                (TensorId::Weights(l), column, slab),
-                (TensorId::Sums(l), row, column),
-            ],
-            Orientation::Gradient => [
-                (TensorId::Errors(l), slab, row),
-                (TensorId::Inputs(l), slab, column),
-                (TensorId::Gradients(l), row, column),
-            ],
-            Orientation::Backward => [
-                (TensorId::Errors(l), row, slab),
-                (TensorId::Weights(l), slab, column),
-                (TensorId::Below(l), row, column),
-            ],
+            Orientation::Forward => {
+                [(TensorId::Inputs(l), row, slab), (TensorId::Weights(l), column, slab), (result, row, column)]
+            }
+            Orientation::Gradient => {
+                [(TensorId::Errors(l), slab, row), (TensorId::Inputs(l), slab, column), (result, row, column)]
+            }
+            Orientation::Backward => {
+                [(TensorId::Errors(l), row, slab), (TensorId::Weights(l), slab, column), (result, row, column)]
+            }
         }
     }
 
@@ -210,71 +210,23 @@ pub struct ProductOpening {
     pub record: TracedRecord,
 }
 
-/// What the proof of a product cell claims. Its digest binds all of it, and is the point at which the
-/// circuit compares both sides.
+/// What is public of a cell. The digest of its statement binds the tiles, and is the point at which
+/// the circuit compares both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProductStatement {
-    /// Id of the circuit of the cell's orientation.
-    pub circuit: [u8; 32],
-    /// Id of the SRS.
-    pub srs: [u8; 32],
-    /// Where and by whom.
-    pub context: Context,
-    /// Hash of the commitment.
-    pub commitment: [u8; 32],
-    /// Root over the step records.
-    pub steps_root: Fr,
-    /// Layout element of the model.
-    pub layout: Fr,
-    /// Number of step records.
-    pub record_count: u32,
-    /// The cell.
-    pub cell: ProductCell,
+pub struct ProductSample {
     /// The step.
     pub step: u32,
     /// Where the tiles of the cell stand: [`ProductCell::tiles`].
     pub tiles: Tiles,
 }
 
-/// Depths of the trees that a product cell opens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Depths {
-    /// Of the tree over the tensors of a step, at most 30.
-    pub trace: usize,
-    /// Of the tree over the step records, at most 20.
-    pub steps: usize,
-}
-
 /// Bits of the number of a tile in the packed sample.
 pub const TILE_BITS: u32 = 24;
 
-impl ProductStatement {
-    /// `keccak256` of the statement's words of 32 bytes, the first the keccak of its domain.
-    pub fn digest(&self) -> [u8; 32] {
-        let Self { circuit, srs, context, commitment, .. } = self;
-        let Context { chain_id, contract, task, round, miner } = context;
-        let [steps_root, layout] = [self.steps_root, self.layout].map(|root| scalar_bytes(&root));
-        let words = [
-            keccak(&[STATEMENT_DOMAIN]),
-            *circuit,
-            *srs,
-            word(&chain_id.to_be_bytes()),
-            word(contract),
-            *task,
-            word(&round.to_be_bytes()),
-            word(miner),
-            *commitment,
-            steps_root,
-            layout,
-            word(&self.record_count.to_be_bytes()),
-            scalar_bytes(&self.sample()),
-        ];
-        keccak(&words.each_ref().map(<[u8; 32]>::as_slice))
-    }
-
+impl ProductSample {
     /// The packed sample, low first: `first` (1 bit), step (20), tile after, tile before, right, left
     /// (24 each); the tile before is 0 in the first slab.
-    pub fn sample(&self) -> Fr {
+    pub fn elements(&self) -> Vec<Fr> {
         let Tiles { left, right, before, after } = self.tiles;
         let fields = [
             (left, TILE_BITS),
@@ -284,20 +236,23 @@ impl ProductStatement {
             (self.step as usize, STEP_BITS),
             (before.is_none().into(), 1),
         ];
-        Fr::from(fields.into_iter().fold(0u128, |sum, (field, bits)| sum << bits | field as u128))
-    }
-
-    /// The circuit's public inputs: digest limbs (high, low), steps root, layout, record count, sample.
-    pub fn instances(&self) -> [Fr; 6] {
-        let digest = self.digest();
-        let limb = |half: &[u8]| Fr::from_be_bytes_mod_order(half);
-        let count = Fr::from(self.record_count);
-        [limb(&digest[..16]), limb(&digest[16..]), self.steps_root, self.layout, count, self.sample()]
+        alloc::vec![Fr::from(fields.into_iter().fold(0u128, |sum, (field, bits)| sum << bits | field as u128))]
     }
 }
 
 impl ProductOpening {
-    /// Whether the opening shows `statement`, with trees of these depths.
+    /// What is public of it.
+    pub fn sample(&self) -> ProductSample {
+        let tiles = Tiles {
+            left: self.left.number,
+            right: self.right.number,
+            before: self.before.as_ref().map(|before| before.number),
+            after: self.after.number,
+        };
+        ProductSample { step: self.step, tiles }
+    }
+
+    /// Whether the result is the product, with trees of these depths.
     ///
     /// Words are compared as they are packed, element by element of eight: what is added to them is
     /// the packed product, whatever the tile before holds. That it holds words, and that their sums
@@ -305,15 +260,7 @@ impl ProductOpening {
     ///
     /// # Errors
     /// The first [`Violation`] found.
-    pub fn check(&self, statement: &ProductStatement, depths: Depths) -> Result<(), Violation> {
-        let ProductStatement { cell, step, tiles, .. } = statement;
-        let opened = Tiles {
-            left: self.left.number,
-            right: self.right.number,
-            before: self.before.as_ref().map(|before| before.number),
-            after: self.after.number,
-        };
-        ensure((self.orientation, self.step, opened) == (cell.orientation, *step, *tiles), Violation::OtherCell)?;
+    pub fn check(&self, roots: &Roots, depths: Depths) -> Result<(), Violation> {
         let missing = |what, root| Violation::Path { what, root };
         let bytes = |tile: &Tile<i8>| tile.root(depths, |row| Ok(bytes_leaf(row)));
         let words = |tile: &Tile<i32>| tile.root(depths, words_leaf);
@@ -325,9 +272,9 @@ impl ProductOpening {
         if let Some(before) = &self.before {
             ensure(words(before)? == Some(tree), missing("tile of the slab before", "trace"))?;
         }
-        let trace_root = poseidon::hash(Fr::from(tag::TRACE_ROOT), tree, statement.layout);
-        let steps = self.record.root(trace_root, statement, depths);
-        ensure(steps == Some(statement.steps_root), missing("record of the step", "steps"))?;
+        let trace_root = poseidon::hash(Fr::from(tag::TRACE_ROOT), tree, roots.layout);
+        let steps = self.record.root(trace_root, self.step, roots, depths);
+        ensure(steps == Some(roots.steps), missing("record of the step", "steps"))?;
         let blank = [0; TILE];
         for (row, after) in self.after.rows.iter().enumerate() {
             let before = self.before.as_ref().map_or(&blank, |before| &before.rows[row]);
@@ -382,15 +329,15 @@ impl TracedRecord {
 
     /// Root over the records with this one, of this trace root, after the step; none where the tree
     /// has no such record.
-    fn root(&self, trace_root: Fr, statement: &ProductStatement, depths: Depths) -> Option<Fr> {
-        let index = statement.step as usize + 1;
+    fn root(&self, trace_root: Fr, step: u32, roots: &Roots, depths: Depths) -> Option<Fr> {
+        let index = step as usize + 1;
         if self.path.len() != depths.steps || index >> depths.steps != 0 {
             return None;
         }
         let [loss, used, next] = self.rest;
         let rest = poseidon::sponge(Fr::from(tag::REST), &[trace_root, loss, used, next]);
         let record = poseidon::hash(Fr::from(tag::RECORD), self.pair, rest);
-        Some(steps_root(root_of(record, index, &self.path), statement.record_count))
+        Some(steps_root(root_of(record, index, &self.path), roots.record_count))
     }
 }
 

@@ -111,10 +111,12 @@ pub fn exponents_root(exponents: Option<&Exponents>) -> Fr {
 
 /// Leaves of the tree over exponents.
 pub fn exponents_leaves(exponents: &Exponents) -> Vec<Fr> {
-    let slot = |exponent: i32| u128::from(exponent.wrapping_add(WORD_BIAS) as u32);
-    let leaf = |l: usize| {
-        let [weights, input, errors] = [exponents.weights[l], exponents.input(l), exponents.errors[l]].map(slot);
-        Fr::from(weights | input << WORD_BITS | errors << (2 * WORD_BITS))
-    };
+    let leaf = |l: usize| exponent_slots([exponents.weights[l], exponents.input(l), exponents.errors[l]]);
     (0..exponents.weights.len()).map(leaf).collect()
+}
+
+/// Leaf of the exponents of one tensor: of its weights, of its input, of its errors.
+pub(crate) fn exponent_slots(exponents: [i32; 3]) -> Fr {
+    let [weights, input, errors] = exponents.map(|exponent| u128::from(exponent.wrapping_add(WORD_BIAS) as u32));
+    Fr::from(weights | input << WORD_BITS | errors << (2 * WORD_BITS))
 }

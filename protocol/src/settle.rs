@@ -29,14 +29,16 @@ use alloc::vec::Vec;
 
 use ark_bn254::Fr;
 
-use crate::attest::{Address, Cell, Sign, SignedAttestation};
+use crate::attest::{Address, Sign, SignedAttestation};
+use crate::cell::{Cell, Kind};
 use crate::challenge::UpdateSample;
 use crate::codec::scalar_bytes;
 use crate::commitment::Commitment;
 use crate::merkle::Layout;
 use crate::model::SpecError;
-use crate::statement::{Context, Part, PublicRound, SAMPLES_PER_PROOF, Statement, word};
+use crate::statement::{CellPart, Context, Part, PublicRound, SAMPLES_PER_PROOF, Statement, cell_part, word};
 use crate::stream::keccak;
+use crate::trace::TraceLayout;
 
 mod bank;
 mod candidate;
@@ -116,6 +118,7 @@ pub enum Event {
 pub struct Settlement {
     task: Task,
     layout: Layout,
+    trace: Option<TraceLayout>,
     verifier: Arc<dyn Verify>,
     now: u64,
     head: Fr,
@@ -138,27 +141,39 @@ pub fn candidate_id(context: &Context, commitment: &[u8; 32]) -> CandidateId {
     ])
 }
 
-/// The samples that an answer to a dispute opens: the disputed cell in every slot of its kind, the
-/// other cell of the same leaf in the other slots. A quantize cell goes with the update of its leaf
-/// in the last step.
-///
-/// `None` where the round has no such cell.
-pub fn answer_part(round: &PublicRound<'_>, cell: Cell) -> Option<Part> {
-    let (step, leaf) = match cell {
-        Cell::Update { step, leaf } => (step, leaf),
-        Cell::Quantize { leaf } => (round.commitment.steps.checked_sub(1)?, leaf),
+/// What the answer to a dispute proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// An update or quantize cell: it stands in every slot of its kind, the other cell of the same leaf
+    /// in the other slots. A quantize cell goes with the update of its leaf in the last step.
+    Round(Part),
+    /// A cell of another kind, in every slot.
+    Cells(CellPart),
+}
+
+/// What an answer to a dispute of this cell proves; none where the round has no such cell. First
+/// states are not disputed: the head is fixed when a round is committed to.
+pub fn answer(round: &PublicRound<'_>, cell: Cell) -> Option<Answer> {
+    let (step, leaf) = match cell.kind {
+        Kind::Update => (cell.step, cell.index),
+        Kind::Quantize => (round.commitment.steps.checked_sub(1)?, cell.index),
+        Kind::Init => return None,
+        _ => return Some(Answer::Cells(cell_part(round.sample(cell)?.circuit(), &[cell]))),
     };
     let leaf = usize::try_from(leaf).ok().filter(|&leaf| leaf < round.layout.leaf_count())?;
     let update = (step < round.commitment.steps).then_some(UpdateSample { step, leaf })?;
-    Some(Part { updates: vec![update; SAMPLES_PER_PROOF], quantizes: vec![leaf; SAMPLES_PER_PROOF] })
+    Some(Answer::Round(Part { updates: vec![update; SAMPLES_PER_PROOF], quantizes: vec![leaf; SAMPLES_PER_PROOF] }))
 }
 
-/// The statement whose proof answers a dispute: that of [`answer_part`] as part 0 of 0, which no
-/// sample has.
+/// The statement whose proof answers a dispute: that of [`answer`] as part 0 of 0, which no sample
+/// has.
 ///
 /// `None` where the round has no such cell.
 pub fn answer_statement(round: &PublicRound<'_>, cell: Cell) -> Option<Statement> {
-    Some(round.statement(&answer_part(round, cell)?, 0, 0))
+    match answer(round, cell)? {
+        Answer::Round(part) => Some(round.statement(&part, 0, 0)),
+        Answer::Cells(part) => round.cell_statement(&part, 0, 0),
+    }
 }
 
 impl Settlement {
@@ -171,8 +186,9 @@ impl Settlement {
         task.rules.check()?;
         let shapes = task.spec.tensors().into_iter().map(|tensor| (tensor.rows, tensor.cols));
         let layout = Layout::new(task.tree_depth, shapes).map_err(SettleError::Layout)?;
+        let trace = TraceLayout::committed(task.trace_depth, &task.spec).map_err(SettleError::Trace)?;
         let (head, bank, candidates) = (task.head, Bank::default(), BTreeMap::new());
-        Ok(Self { task, layout, verifier, now: 0, head, round: 0, bank, candidates })
+        Ok(Self { task, layout, trace, verifier, now: 0, head, round: 0, bank, candidates })
     }
 
     /// The task after `round` finalized rounds, the last of which left its head.
@@ -611,10 +627,12 @@ impl Settlement {
         PublicRound {
             spec: &self.task.spec,
             layout: &self.layout,
+            trace: self.trace.as_ref(),
             commitment: &candidate.commitment,
             context: candidate.context,
+            records: self.task.records,
             beacon,
-            circuit: self.task.circuit,
+            circuits: &self.task.circuits,
             srs: self.task.srs,
         }
     }

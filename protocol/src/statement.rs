@@ -11,19 +11,37 @@
 //! ```
 //!
 //! `padding` is 64 less the leaf's real weights, `half_step` is `2^(st - 1)` of its tensor.
+//!
+//! That is the round circuit, which proves update and quantize cells. Every other kind has a circuit
+//! of its own ([`CircuitKind`]); its statements have the same words up to the samples, which are the
+//! elements that the file of the kind says (`pogo_protocol::cell`).
 
 use alloc::vec::Vec;
 
 use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, BigInt, PrimeField};
 
+use crate::cell::activation::ActivationSample;
+use crate::cell::blank::{BlankSample, zero_leaf};
+use crate::cell::errors::{Dither, ErrorsSample};
+use crate::cell::init::{InitSample, first_leaf};
+use crate::cell::input::InputSample;
+use crate::cell::link::LinkSample;
+use crate::cell::loss::LossSample;
+use crate::cell::momentum::MomentumSample;
+use crate::cell::weights::WeightsSample;
+use crate::cell::{Cell, CellSpace, Kind, Place};
 use crate::challenge::{Challenge, UpdateSample};
 use crate::codec::{CodecError, Reader, Writer, scalar_bytes};
 use crate::commitment::Commitment;
-use crate::fixed::LEAF;
+use crate::data::{Order, Round};
+use crate::fixed::{ERROR_EXPONENT, LEAF, key};
 use crate::merkle::Layout;
-use crate::model::Spec;
+use crate::model::{Spec, State};
+use crate::opening::Roots;
+use crate::product::{Orientation, ProductSample};
 use crate::stream::keccak;
+use crate::trace::{Placed, TensorId, TraceLayout};
 
 /// Domain of the statement digest.
 pub const DOMAIN: &[u8] = b"pogo/statement/v1";
@@ -33,10 +51,18 @@ pub const SAMPLES_PER_PROOF: usize = 8;
 pub const UPDATE_ELEMENTS: usize = SAMPLES_PER_PROOF.div_ceil(UPDATES_PER_ELEMENT);
 /// Elements of packed quantize samples.
 pub const QUANTIZE_ELEMENTS: usize = SAMPLES_PER_PROOF.div_ceil(QUANTIZES_PER_ELEMENT);
+/// Elements of the samples of a round circuit.
+pub const ROUND_ELEMENTS: usize = UPDATE_ELEMENTS + QUANTIZE_ELEMENTS;
+/// Public inputs before the samples: digest limbs, five roots, the number of records.
+pub const HEAD: usize = 8;
 /// Public inputs of a round circuit.
-pub const INSTANCES: usize = 8 + UPDATE_ELEMENTS + QUANTIZE_ELEMENTS;
-/// 32-byte words of the ABI encoding.
-pub const WORDS: usize = 14 + 6 + UPDATE_ELEMENTS + QUANTIZE_ELEMENTS;
+pub const INSTANCES: usize = HEAD + ROUND_ELEMENTS;
+/// Words of the ABI encoding before the samples.
+pub const HEAD_WORDS: usize = 20;
+/// Words of the ABI encoding of a statement of the round circuit.
+pub const WORDS: usize = HEAD_WORDS + ROUND_ELEMENTS;
+/// Most elements of samples of any circuit.
+pub const ELEMENTS_MAX: usize = 32;
 
 /// Bits of the padding count in a packed sample.
 pub const PADDING_BITS: u32 = 7;
@@ -44,8 +70,12 @@ pub const PADDING_BITS: u32 = 7;
 pub const WORD_FIELD_BITS: u32 = 31;
 /// Bits of the step in a packed sample.
 pub const STEP_BITS: u32 = 20;
-/// Bits of the position in a packed sample.
+/// Bits of the position of a leaf of the model in a packed sample.
 pub const POSITION_BITS: u32 = 24;
+/// Bits of the position of a leaf of a trace in a packed sample.
+pub const TRACE_BITS: u32 = 30;
+/// Bits of the number of a tensor, and of their count, in a packed sample.
+pub const TENSOR_BITS: u32 = 6;
 /// Update samples in one element.
 pub const UPDATES_PER_ELEMENT: usize = 3;
 /// Quantize samples in one element.
@@ -99,13 +129,114 @@ pub struct Statement {
     pub layout: Fr,
     /// Number of step records.
     pub record_count: u32,
-    /// Packed update samples.
-    pub updates: [Fr; UPDATE_ELEMENTS],
-    /// Packed quantize samples.
-    pub quantizes: [Fr; QUANTIZE_ELEMENTS],
+    /// Packed samples.
+    pub samples: Vec<Fr>,
 }
 
-/// Samples of one proof, filled up to its capacity.
+/// A circuit: what proves cells of one kind, or of a few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CircuitKind {
+    /// Update and quantize cells.
+    Round,
+    /// Link cells.
+    Link,
+    /// Input cells.
+    Input,
+    /// Weights cells.
+    Weights,
+    /// Product cells of one orientation.
+    Product(Orientation),
+    /// Activation cells.
+    Activation,
+    /// Loss cells.
+    Loss,
+    /// Errors cells.
+    Errors,
+    /// Momentum cells.
+    Momentum,
+    /// Blank cells.
+    Blank,
+    /// Init cells.
+    Init,
+}
+
+impl CircuitKind {
+    /// All circuits, in the order in which a round proves them.
+    pub const ALL: [Self; 13] = [
+        Self::Round,
+        Self::Link,
+        Self::Input,
+        Self::Weights,
+        Self::Product(Orientation::Forward),
+        Self::Product(Orientation::Gradient),
+        Self::Product(Orientation::Backward),
+        Self::Activation,
+        Self::Loss,
+        Self::Errors,
+        Self::Momentum,
+        Self::Blank,
+        Self::Init,
+    ];
+
+    /// Name in files and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Round => "round",
+            Self::Link => "link",
+            Self::Input => "input",
+            Self::Weights => "weights",
+            Self::Product(Orientation::Forward) => "forward",
+            Self::Product(Orientation::Gradient) => "gradient",
+            Self::Product(Orientation::Backward) => "backward",
+            Self::Activation => "activation",
+            Self::Loss => "loss",
+            Self::Errors => "errors",
+            Self::Momentum => "momentum",
+            Self::Blank => "blank",
+            Self::Init => "init",
+        }
+    }
+
+    /// Cells that one proof carries; of the round circuit this many of both kinds.
+    pub fn capacity(self) -> usize {
+        match self {
+            Self::Product(_) => 1,
+            Self::Loss => SAMPLES_PER_PROOF / 2,
+            _ => SAMPLES_PER_PROOF,
+        }
+    }
+
+    fn index(self) -> usize {
+        Self::ALL.into_iter().position(|kind| kind == self).unwrap_or(0)
+    }
+}
+
+/// Ids of all circuits under one SRS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Circuits(pub [[u8; 32]; CircuitKind::ALL.len()]);
+
+impl Circuits {
+    /// Id of a circuit.
+    pub fn id(&self, kind: CircuitKind) -> [u8; 32] {
+        self.0[kind.index()]
+    }
+
+    /// The circuit with this id.
+    pub fn kind(&self, id: &[u8; 32]) -> Option<CircuitKind> {
+        CircuitKind::ALL.into_iter().find(|&kind| self.id(kind) == *id)
+    }
+}
+
+/// Cells of one proof other than of the round circuit, filled up to its capacity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CellPart {
+    /// The circuit.
+    pub circuit: CircuitKind,
+    /// Its cells.
+    pub cells: Vec<Cell>,
+}
+
+/// Samples of one proof of the round circuit, filled up to its capacity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// [`SAMPLES_PER_PROOF`] (step, leaf) pairs.
@@ -142,39 +273,252 @@ pub struct PublicRound<'a> {
     pub spec: &'a Spec,
     /// Placement of the leaves.
     pub layout: &'a Layout,
+    /// Placement of the tensors of a step; none where no traces are committed to.
+    pub trace: Option<&'a TraceLayout>,
     /// What the miner committed to.
     pub commitment: &'a Commitment,
     /// Where and by whom.
     pub context: Context,
+    /// Records of the training data; a proof that opens the data root holds it to this number.
+    pub records: u32,
     /// Public randomness of the round.
     pub beacon: [u8; 32],
-    /// Id of the circuit.
-    pub circuit: [u8; 32],
+    /// Ids of the circuits.
+    pub circuits: &'a Circuits,
     /// Id of the SRS.
     pub srs: [u8; 32],
 }
 
-impl PublicRound<'_> {
-    /// The samples of each proof of the round when at least `samples` of each kind are asked for.
+/// What is public of one cell other than update and quantize.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sample {
+    /// Of a link cell.
+    Link(LinkSample),
+    /// Of an input cell.
+    Input(InputSample),
+    /// Of a weights cell.
+    Weights(WeightsSample),
+    /// Of a product cell.
+    Product(Orientation, ProductSample),
+    /// Of an activation cell.
+    Activation(ActivationSample),
+    /// Of a loss cell.
+    Loss(LossSample),
+    /// Of an errors cell.
+    Errors(ErrorsSample),
+    /// Of a momentum cell.
+    Momentum(MomentumSample),
+    /// Of a blank cell.
+    Blank(BlankSample),
+    /// Of an init cell.
+    Init(InitSample),
+}
+
+impl Sample {
+    /// The circuit that proves the cell.
+    pub fn circuit(&self) -> CircuitKind {
+        match self {
+            Self::Link(_) => CircuitKind::Link,
+            Self::Input(_) => CircuitKind::Input,
+            Self::Weights(_) => CircuitKind::Weights,
+            Self::Product(orientation, _) => CircuitKind::Product(*orientation),
+            Self::Activation(_) => CircuitKind::Activation,
+            Self::Loss(_) => CircuitKind::Loss,
+            Self::Errors(_) => CircuitKind::Errors,
+            Self::Momentum(_) => CircuitKind::Momentum,
+            Self::Blank(_) => CircuitKind::Blank,
+            Self::Init(_) => CircuitKind::Init,
+        }
+    }
+
+    /// Its public inputs.
+    pub fn elements(&self) -> Vec<Fr> {
+        match self {
+            Self::Link(sample) => sample.elements(),
+            Self::Input(sample) => sample.elements(),
+            Self::Weights(sample) => sample.elements(),
+            Self::Product(_, sample) => sample.elements(),
+            Self::Activation(sample) => sample.elements(),
+            Self::Loss(sample) => sample.elements(),
+            Self::Errors(sample) => sample.elements(),
+            Self::Momentum(sample) => sample.elements(),
+            Self::Blank(sample) => sample.elements(),
+            Self::Init(sample) => sample.elements(),
+        }
+    }
+}
+
+impl<'a> PublicRound<'a> {
+    /// The samples of each proof of the round circuit when at least `samples` of each kind are asked
+    /// for.
     pub fn parts(&self, samples: usize) -> Vec<Part> {
         let hash = self.commitment.hash();
         let drawn = samples_drawn(samples);
         parts(&crate::challenge::draw(self.beacon, hash, self.commitment.steps, self.layout.leaf_count(), drawn))
     }
 
-    /// The statements of all proofs of the round, a pure function of what is public.
+    /// The cells of each proof of the other circuits when at least `samples` of each kind are asked
+    /// for; none where no traces are committed to.
+    pub fn cell_parts(&self, samples: usize) -> Vec<CellPart> {
+        let Some(space) = self.space() else { return Vec::new() };
+        let (hash, drawn) = (self.commitment.hash(), samples_drawn(samples));
+        let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_traced());
+        let cells: Vec<Cell> =
+            kinds.flat_map(|kind| crate::challenge::draw_cells(self.beacon, hash, &space, kind, drawn)).collect();
+        let parts = |circuit: CircuitKind| {
+            let of = |&&cell: &&Cell| circuit_of(&space, cell) == Some(circuit);
+            let cells: Vec<Cell> = cells.iter().filter(of).copied().collect();
+            let part = |cells: &[Cell]| cell_part(circuit, cells);
+            cells.chunks(circuit.capacity()).map(part).collect::<Vec<_>>()
+        };
+        CircuitKind::ALL.into_iter().flat_map(parts).collect()
+    }
+
+    /// The statements of all proofs of the round, a pure function of what is public: those of
+    /// [`PublicRound::parts`], then those of [`PublicRound::cell_parts`].
     pub fn statements(&self, samples: usize) -> Vec<Statement> {
-        let parts = self.parts(samples);
-        let count = parts.len() as u32;
-        parts.iter().zip(0..).map(|(part, number)| self.statement(part, number, count)).collect()
+        let (parts, cell_parts) = (self.parts(samples), self.cell_parts(samples));
+        let count = (parts.len() + cell_parts.len()) as u32;
+        let first = parts.len() as u32;
+        let round = parts.iter().zip(0..).map(|(part, number)| self.statement(part, number, count));
+        let cells =
+            cell_parts.iter().zip(first..).filter_map(|(part, number)| self.cell_statement(part, number, count));
+        round.chain(cells).collect()
+    }
+
+    /// Roots that openings are checked against.
+    pub fn roots(&self) -> Roots {
+        let commitment = self.commitment;
+        Roots {
+            parent: commitment.parent_root,
+            steps: commitment.steps_root,
+            state: commitment.state_root,
+            quantized: commitment.quantized_root,
+            data: commitment.data_root,
+            layout: self.layout.element(),
+            record_count: commitment.steps + 1,
+        }
+    }
+
+    /// All cells of the round; none where no traces are committed to.
+    pub fn space(&self) -> Option<CellSpace<'a>> {
+        Some(CellSpace::new(self.spec, self.layout, self.trace?))
+    }
+
+    /// What is public of a cell other than update and quantize; none where the round has no such cell.
+    pub fn sample(&self, cell: Cell) -> Option<Sample> {
+        let trace = self.trace?;
+        let (place, step) = (self.space()?.place(cell)?, cell.step);
+        let tensors = (self.spec.layers.len() - 1) as u32;
+        let at = |id: TensorId, row: usize, column: usize| {
+            let last = |placed: &Placed| placed.position(row, column, placed.slabs - 1);
+            trace.tensor(id).map(last)
+        };
+        let row_record = |row: usize| self.order().map(|order| order.batch_index(step, row as u32));
+        Some(match (cell.kind, place) {
+            (Kind::Link, Place::Step) => {
+                let losses = at(TensorId::Losses, self.spec.batch as usize - 1, 0)?;
+                Sample::Link(LinkSample { step, losses, fresh: self.context.round == 0 })
+            }
+            (Kind::Input, Place::Row(id, row, column, _)) => Sample::Input(InputSample {
+                step,
+                position: at(id, row, column)?,
+                record: row_record(row)?,
+                column,
+                width: self.spec.width(),
+                records: self.records,
+            }),
+            (Kind::Weights, Place::Leaf(leaf)) => Sample::Weights(WeightsSample {
+                step,
+                state: leaf.position,
+                trace: at(TensorId::Weights(leaf.tensor), leaf.row, leaf.column)?,
+                tensor: leaf.tensor as u32,
+                tensors,
+            }),
+            (Kind::Product, Place::Tile(cell)) => {
+                let tiles = cell.tiles(trace)?;
+                Sample::Product(cell.orientation, ProductSample { step, tiles })
+            }
+            (Kind::Activation, Place::Row(TensorId::Inputs(l), row, column, _)) => {
+                Sample::Activation(ActivationSample {
+                    step,
+                    sums: at(TensorId::Sums(l - 1), row, column)?,
+                    activations: at(TensorId::Inputs(l), row, column)?,
+                    tensor: l as u32 - 1,
+                    tensors,
+                })
+            }
+            (Kind::Loss, Place::Batch(row)) => {
+                let last = tensors as usize - 1;
+                let classes = self.spec.classes();
+                Sample::Loss(LossSample {
+                    step,
+                    sums: at(TensorId::Sums(last), row, 0)?,
+                    errors: at(TensorId::Errors(last), row, 0)?,
+                    before: row.checked_sub(1).and_then(|row| at(TensorId::Losses, row, 0)),
+                    losses: at(TensorId::Losses, row, 0)?,
+                    tensor: last as u32,
+                    padding: LEAF.checked_sub(classes)? as u32,
+                    dither: self.dither(step, last, row * classes),
+                    exponent: ERROR_EXPONENT + self.spec.batch_exponent(),
+                    record: row_record(row)?,
+                    records: self.records,
+                })
+            }
+            (Kind::Errors, Place::Row(TensorId::Errors(l), row, column, _)) => Sample::Errors(ErrorsSample {
+                step,
+                below: at(TensorId::Below(l + 1), row, column)?,
+                activations: at(TensorId::Inputs(l + 1), row, column)?,
+                errors: at(TensorId::Errors(l), row, column)?,
+                tensor: l as u32,
+                tensors,
+                dither: self.dither(step, l, row * self.spec.layers[l + 1] as usize + column * LEAF),
+            }),
+            (Kind::Momentum, Place::Leaf(leaf)) => Sample::Momentum(MomentumSample {
+                step,
+                state: leaf.position,
+                gradient: at(TensorId::Gradients(leaf.tensor), leaf.row, leaf.column)?,
+                tensor: leaf.tensor as u32,
+                tensors,
+            }),
+            (Kind::Blank, Place::Row(id, row, column, slab)) => Sample::Blank(BlankSample {
+                step,
+                position: trace.tensor(id)?.position(row, column, slab),
+                leaf: zero_leaf(id),
+            }),
+            (Kind::Init, Place::Leaf(leaf)) => {
+                let state = State::initial(self.spec);
+                let first = leaf.index_in_tensor * LEAF;
+                let weights = state.weights.get(leaf.tensor)?.get(first..first + LEAF)?.try_into().ok()?;
+                Sample::Init(InitSample { position: leaf.position, leaf: first_leaf(weights).ok()? })
+            }
+            _ => return None,
+        })
+    }
+
+    /// The statement of cells of one circuit; none where the round lacks one of them, or it is of
+    /// another circuit.
+    pub fn cell_statement(&self, part: &CellPart, number: u32, parts: u32) -> Option<Statement> {
+        let samples = part.cells.iter().map(|&cell| self.sample(cell)).collect::<Option<Vec<_>>>()?;
+        let one = samples.iter().all(|sample| sample.circuit() == part.circuit);
+        let elements = samples.iter().flat_map(Sample::elements);
+        let data = matches!(part.circuit, CircuitKind::Input | CircuitKind::Loss).then_some(self.commitment.data_root);
+        let samples = data.into_iter().chain(elements).collect();
+        one.then(|| self.claim(part.circuit, samples, number, parts))
     }
 
     pub(crate) fn statement(&self, part: &Part, number: u32, parts: u32) -> Statement {
         let updates: Vec<u128> = part.updates.iter().map(|&sample| self.pack_update(sample)).collect();
         let quantizes: Vec<u128> = part.quantizes.iter().map(|&leaf| self.pack_quantize(leaf)).collect();
+        let mut samples = pack(&updates, UPDATES_PER_ELEMENT, update_bits());
+        samples.extend(pack(&quantizes, QUANTIZES_PER_ELEMENT, quantize_bits()));
+        self.claim(CircuitKind::Round, samples, number, parts)
+    }
+
+    fn claim(&self, circuit: CircuitKind, samples: Vec<Fr>, number: u32, parts: u32) -> Statement {
         let commitment = self.commitment;
         Statement {
-            circuit: self.circuit,
+            circuit: self.circuits.id(circuit),
             srs: self.srs,
             context: self.context,
             commitment: commitment.hash(),
@@ -189,9 +533,29 @@ impl PublicRound<'_> {
             quantized_root: commitment.quantized_root,
             layout: self.layout.element(),
             record_count: commitment.steps + 1,
-            updates: pack(&updates, UPDATES_PER_ELEMENT, update_bits()),
-            quantizes: pack(&quantizes, QUANTIZES_PER_ELEMENT, quantize_bits()),
+            samples,
         }
+    }
+
+    /// Who trains: what order and dither are drawn from.
+    fn round(&self) -> Round {
+        Round {
+            task: self.spec.hash(),
+            round: self.context.round,
+            parent_root: scalar_bytes(&self.commitment.parent_root),
+            miner: self.context.miner,
+        }
+    }
+
+    /// Order of the batches; none where the data do not fill one.
+    fn order(&self) -> Option<Order> {
+        Order::new(self.round(), self.records, self.spec.batch).ok()
+    }
+
+    /// Dither of 64 errors of tensor `l`, the first of which has this index in the batch.
+    fn dither(&self, step: u32, l: usize, first: usize) -> Dither {
+        let site = (self.spec.layers.len() - 1 - l) as u32;
+        Dither::new(key(self.round().dither_seed(), step, site), first as u32)
     }
 
     fn pack_update(&self, sample: UpdateSample) -> u128 {
@@ -212,6 +576,28 @@ impl PublicRound<'_> {
     }
 }
 
+/// Circuit that proves a cell other than update and quantize.
+fn circuit_of(space: &CellSpace<'_>, cell: Cell) -> Option<CircuitKind> {
+    match (cell.kind, space.place(cell)?) {
+        (Kind::Link, _) => Some(CircuitKind::Link),
+        (Kind::Input, _) => Some(CircuitKind::Input),
+        (Kind::Weights, _) => Some(CircuitKind::Weights),
+        (Kind::Product, Place::Tile(cell)) => Some(CircuitKind::Product(cell.orientation)),
+        (Kind::Activation, _) => Some(CircuitKind::Activation),
+        (Kind::Loss, _) => Some(CircuitKind::Loss),
+        (Kind::Errors, _) => Some(CircuitKind::Errors),
+        (Kind::Momentum, _) => Some(CircuitKind::Momentum),
+        (Kind::Blank, _) => Some(CircuitKind::Blank),
+        (Kind::Init, _) => Some(CircuitKind::Init),
+        _ => None,
+    }
+}
+
+/// A part of these cells, which repeat from the first where there are fewer than the circuit takes.
+pub fn cell_part(circuit: CircuitKind, cells: &[Cell]) -> CellPart {
+    CellPart { circuit, cells: cells.iter().copied().cycle().take(circuit.capacity()).collect() }
+}
+
 /// Bits of a packed update sample.
 pub const fn update_bits() -> u32 {
     PADDING_BITS + WORD_FIELD_BITS + STEP_BITS + POSITION_BITS
@@ -227,13 +613,10 @@ fn half_step(exponent: u8) -> u128 {
     if (1..=24).contains(&exponent) { 1 << (exponent - 1) } else { 0 }
 }
 
-fn pack<const N: usize>(samples: &[u128], per_element: usize, bits: u32) -> [Fr; N] {
+fn pack(samples: &[u128], per_element: usize, bits: u32) -> Vec<Fr> {
     let radix = Fr::from(BigInt([1, 0, 0, 0]) << bits);
-    let mut elements = [Fr::ZERO; N];
-    for (element, group) in elements.iter_mut().zip(samples.chunks(per_element)) {
-        *element = group.iter().rev().fold(Fr::ZERO, |sum, &sample| sum * radix + Fr::from(sample));
-    }
-    elements
+    let element = |group: &[u128]| group.iter().rev().fold(Fr::ZERO, |sum, &sample| sum * radix + Fr::from(sample));
+    samples.chunks(per_element).map(element).collect()
 }
 
 impl Statement {
@@ -241,7 +624,7 @@ impl Statement {
 
     /// The words of `abi.encode(Statement)`, in the order of the Solidity struct.
     pub fn words(&self) -> Vec<[u8; 32]> {
-        let mut words = Vec::with_capacity(WORDS);
+        let mut words = Vec::with_capacity(HEAD_WORDS + self.samples.len());
         words.extend([keccak(&[DOMAIN]), self.circuit, self.srs]);
         words.extend([word(&self.context.chain_id.to_be_bytes()), word(&self.context.contract), self.context.task]);
         words.extend([word(&self.context.round.to_be_bytes()), word(&self.context.miner)]);
@@ -260,7 +643,7 @@ impl Statement {
     pub fn instances(&self) -> Vec<Fr> {
         let digest = self.digest();
         let limb = |half: &[u8]| Fr::from_be_bytes_mod_order(half);
-        let mut instances = Vec::with_capacity(INSTANCES);
+        let mut instances = Vec::with_capacity(HEAD + self.samples.len());
         instances.extend([limb(&digest[..16]), limb(&digest[16..])]);
         instances.extend(self.inputs());
         instances
@@ -270,8 +653,7 @@ impl Statement {
         let head = [self.parent_root, self.steps_root, self.state_root, self.quantized_root, self.layout];
         let mut inputs = head.to_vec();
         inputs.push(Fr::from(self.record_count));
-        inputs.extend(self.updates);
-        inputs.extend(self.quantizes);
+        inputs.extend(&self.samples);
         inputs
     }
 
@@ -308,8 +690,7 @@ impl Statement {
             quantized_root: reader.scalar("quantized root")?,
             layout: reader.scalar("layout")?,
             record_count: small(&mut reader, "record count")?,
-            updates: scalars(&mut reader, "updates")?,
-            quantizes: scalars(&mut reader, "quantizes")?,
+            samples: scalars(&mut reader, "samples")?,
         };
         reader.finish()?;
         Ok(statement)
@@ -341,10 +722,11 @@ fn small(reader: &mut Reader<'_>, field: &'static str) -> Result<u32, CodecError
     low(reader.array(field)?, field).map(u32::from_be_bytes)
 }
 
-fn scalars<const N: usize>(reader: &mut Reader<'_>, field: &'static str) -> Result<[Fr; N], CodecError> {
-    let mut elements = [Fr::ZERO; N];
-    for element in &mut elements {
-        *element = reader.scalar(field)?;
+/// All elements up to the end.
+fn scalars(reader: &mut Reader<'_>, field: &'static str) -> Result<Vec<Fr>, CodecError> {
+    let count = reader.left() / 32;
+    if count > ELEMENTS_MAX {
+        return Err(CodecError::Value { field });
     }
-    Ok(elements)
+    (0..count).map(|_| reader.scalar(field)).collect()
 }

@@ -26,7 +26,7 @@ use ark_bn254::Fr;
 use crate::data::Batch;
 use crate::fixed::LEAF;
 use crate::leaf::{LeafError, bytes_leaf, loss_leaf, tag, words_leaf};
-use crate::model::{Bytes, Spec, State, Tensor};
+use crate::model::{Bytes, Spec, State, Tensor, TraceMode};
 use crate::poseidon;
 use crate::step::{self, Gradients, Products};
 
@@ -112,6 +112,17 @@ impl TraceLayout {
             placed.offset = offset as usize;
         }
         Ok(Self { depth, placed })
+    }
+
+    /// The placement where rounds of `spec` commit to traces, none where they do not.
+    ///
+    /// # Errors
+    /// [`TraceTooLarge`].
+    pub fn committed(depth: usize, spec: &Spec) -> Result<Option<Self>, TraceTooLarge> {
+        match spec.trace {
+            TraceMode::Every => Self::new(depth, spec).map(Some),
+            TraceMode::Challenged => Ok(None),
+        }
     }
 
     /// Depth of the tree.

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use pogo_protocol::attest::{Cell, Sign};
+use pogo_protocol::attest::Sign;
+use pogo_protocol::cell::Cell;
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::settle::answer_part;
 use pogo_protocol::statement::{PublicRound, Statement};

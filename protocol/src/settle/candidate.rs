@@ -3,7 +3,8 @@
 use alloc::collections::BTreeMap;
 
 use super::{Amount, Lapse, Reason, Rules, SettleError};
-use crate::attest::{Address, Cell, SignedAttestation};
+use crate::attest::{Address, SignedAttestation};
+use crate::cell::Cell;
 use crate::commitment::Commitment;
 use crate::statement::Context;
 

@@ -3,9 +3,11 @@
 use alloc::boxed::Box;
 
 use super::{Amount, Status};
-use crate::attest::{AttestError, Cell};
+use crate::attest::AttestError;
+use crate::cell::Cell;
 use crate::merkle::ModelTooLarge;
 use crate::model::SpecError;
+use crate::trace::TraceTooLarge;
 
 /// Evidence on which a candidate is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,9 @@ pub enum SettleError {
     /// A model that does not fit its tree.
     #[error("layout: {0}")]
     Layout(ModelTooLarge),
+    /// A trace that does not fit its tree.
+    #[error("trace: {0}")]
+    Trace(TraceTooLarge),
     /// The rules of the task.
     #[error("rules: {0} does not hold")]
     Rules(&'static str),

@@ -5,6 +5,7 @@ use ark_bn254::Fr;
 use super::{Amount, SettleError};
 use crate::attest::Address;
 use crate::model::Spec;
+use crate::statement::Circuits;
 
 /// What is pinned when a task opens.
 #[derive(Clone, Debug)]
@@ -13,14 +14,18 @@ pub struct Task {
     pub spec: Spec,
     /// Depth of the trees over its leaves, see [`crate::merkle::Layout`].
     pub tree_depth: usize,
+    /// Depth of the tree over the tensors of a step, see [`crate::trace::TraceLayout`].
+    pub trace_depth: usize,
     /// EVM chain id.
     pub chain_id: u64,
     /// Settlement contract.
     pub contract: Address,
     /// Hash of the task.
     pub task: [u8; 32],
-    /// Id of the circuit.
-    pub circuit: [u8; 32],
+    /// Records of the training data.
+    pub records: u32,
+    /// Ids of the circuits.
+    pub circuits: Circuits,
     /// Id of the SRS.
     pub srs: [u8; 32],
     /// Root of the state that round 0 starts from.

@@ -7,7 +7,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use pogo_protocol::attest::{Address, Cell, Sign};
+use pogo_protocol::attest::{Address, Sign};
+use pogo_protocol::cell::Cell;
 use pogo_protocol::settle::{Amount, Beacon, CandidateId, Event, Reason, SettleError, Settlement, Slash, Status};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -537,5 +538,5 @@ impl<'a> Observer<'a> {
 
 fn cell(c: u8) -> Cell {
     let (step, leaf) = (u32::from(c) / LEAVES % STEPS, u32::from(c) % LEAVES);
-    if c < 128 { Cell::Update { step, leaf } } else { Cell::Quantize { leaf } }
+    if c < 128 { Cell::update(step, leaf) } else { Cell::quantize(leaf) }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use pogo_protocol::attest::{AttestError, AttesterKey, Cell, Sign};
+use pogo_protocol::attest::{AttestError, AttesterKey, Sign};
+use pogo_protocol::cell::Cell;
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::settle::{
     BALANCE_MAX, Beacon, Event, Lapse, Reason, Rules, SECOND_SAMPLE, SettleError, Settlement, Slash, Status,
@@ -10,7 +11,7 @@ use pogo_protocol::settle::{
 
 use crate::world::{DigestVerifier, LEAVES, MINER, RIVAL, RULES, STAKES, STEPS, STRANGER, World, commitment, task};
 
-const CELL: Cell = Cell::Update { step: 1, leaf: 2 };
+const CELL: Cell = Cell::update(1, 2);
 
 fn signer_error(error: SettleError) -> bool {
     matches!(error, SettleError::Attestation(AttestError::Signer { .. } | AttestError::Unrecoverable))
@@ -289,7 +290,7 @@ fn window_of_votes_ends_with_its_last_block() {
     world.now += 1;
     let late = SettleError::TooLate { last: world.now - 1, now: world.now };
     assert_eq!(world.vote(id, 1, Sign::Positive, 900), Err(late.clone()));
-    assert_eq!(world.dispute(id, Cell::Quantize { leaf: 0 }), Err(late));
+    assert_eq!(world.dispute(id, Cell::quantize(0)), Err(late));
 }
 
 #[test]
@@ -375,7 +376,7 @@ fn withheld_cell_is_rejected_and_half_of_the_bond_goes_to_the_disputer() {
 fn rejection_gives_every_open_dispute_its_bond_back() {
     let mut world = World::new();
     let id = world.proven(MINER, 1);
-    let (late, answered) = (Cell::Quantize { leaf: 1 }, Cell::Quantize { leaf: 2 });
+    let (late, answered) = (Cell::quantize(1), Cell::quantize(2));
     world.settlement.dispute(world.now, id, RIVAL, answered, RULES.dispute_bond).unwrap();
     world.answer(id, answered).unwrap();
     world.dispute(id, CELL).unwrap();
@@ -398,7 +399,7 @@ fn dispute_holds_a_round_open_until_its_very_cell_is_proven() {
     let first = world.now + RULES.answer_window;
     let early = SettleError::TooEarly { first, now: world.now };
     assert_eq!(world.settlement.settle(world.now, id, STRANGER), Err(early));
-    for other in [Cell::Update { step: 1, leaf: 3 }, Cell::Update { step: 2, leaf: 2 }, Cell::Quantize { leaf: 2 }] {
+    for other in [Cell::update(1, 3), Cell::update(2, 2), Cell::quantize(2)] {
         let proof = world.settlement.answer_statement(id, other).unwrap().digest();
         let refused = Err(SettleError::Proof { part: 0 });
         assert_eq!(world.settlement.answer(world.now, id, CELL, &proof), refused);
@@ -420,12 +421,7 @@ fn cell_is_disputed_once_with_its_bond_and_inside_the_round() {
         let error = SettleError::Bond { expected: RULES.dispute_bond, got: bond };
         assert_eq!(world.settlement.dispute(world.now, id, STRANGER, CELL, bond), Err(error));
     }
-    let outside = [
-        Cell::Update { step: STEPS, leaf: 0 },
-        Cell::Update { step: 0, leaf: LEAVES },
-        Cell::Quantize { leaf: LEAVES },
-        Cell::Quantize { leaf: u32::MAX },
-    ];
+    let outside = [Cell::update(STEPS, 0), Cell::update(0, LEAVES), Cell::quantize(LEAVES), Cell::quantize(u32::MAX)];
     for cell in outside {
         assert_eq!(world.dispute(id, cell), Err(SettleError::NoSuchCell(cell)));
         assert_eq!(world.vote(id, 0, Sign::Negative(cell), 900), Err(SettleError::NoSuchCell(cell)));
@@ -441,7 +437,7 @@ fn disputes_of_every_cell_at_once_leave_time_to_answer_each() {
     let mut world = World::new();
     let id = world.proven(MINER, 1);
     world.approve(id, &[0, 1, 2, 3]);
-    let cells: Vec<Cell> = (0..STEPS * LEAVES).map(|i| Cell::Update { step: i / LEAVES, leaf: i % LEAVES }).collect();
+    let cells: Vec<Cell> = (0..STEPS * LEAVES).map(|i| Cell::update(i / LEAVES, i % LEAVES)).collect();
     for &cell in &cells {
         world.dispute(id, cell).unwrap();
     }
@@ -459,7 +455,7 @@ fn colluder_who_disputes_true_cells_closes_nothing_and_one_honest_dispute_slashe
     let id = world.proven(MINER, 1);
     // All stake is for it, and a friend of the miner disputes cells that the miner can prove.
     world.approve(id, &[0, 1, 2, 3]);
-    let truths = [Cell::Update { step: 0, leaf: 0 }, Cell::Quantize { leaf: 0 }];
+    let truths = [Cell::update(0, 0), Cell::quantize(0)];
     for cell in truths {
         world.settlement.dispute(world.now, id, RIVAL, cell, RULES.dispute_bond).unwrap();
         world.answer(id, cell).unwrap();

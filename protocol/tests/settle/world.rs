@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use ark_bn254::Fr;
-use pogo_protocol::attest::{Address, Attestation, AttesterKey, Cell, Sign, SignedAttestation};
+use pogo_protocol::attest::{Address, Attestation, AttesterKey, Sign, SignedAttestation};
+use pogo_protocol::cell::Cell;
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::model::{Schedule, Spec, TraceMode};
 use pogo_protocol::settle::{
     Amount, Beacon, Candidate, CandidateId, Event, Refused, Rules, SettleError, Settlement, Status, Task, Verify,
 };
-use pogo_protocol::statement::Statement;
+use pogo_protocol::statement::{CircuitKind, Circuits, Statement};
 
 pub(crate) const MINER: Address = [0xa1; 20];
 pub(crate) const RIVAL: Address = [0xa2; 20];
@@ -62,10 +63,12 @@ pub(crate) fn task(rules: Rules) -> Task {
     Task {
         spec: spec(),
         tree_depth: 6,
+        trace_depth: 12,
         chain_id: 31337,
         contract: [0xc0; 20],
         task: [0x7a; 32],
-        circuit: [1; 32],
+        records: 40,
+        circuits: Circuits([[1; 32]; CircuitKind::ALL.len()]),
         srs: [2; 32],
         head: Fr::from(1000),
         rules,
@@ -186,7 +189,7 @@ impl World {
 
     /// Negative votes of these attesters.
     pub(crate) fn doubt(&mut self, id: CandidateId, attesters: &[usize]) {
-        let sign = Sign::Negative(Cell::Quantize { leaf: 0 });
+        let sign = Sign::Negative(Cell::quantize(0));
         for &attester in attesters {
             self.vote(id, attester, sign, 900).unwrap();
         }

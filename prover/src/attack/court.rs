@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use pogo_protocol::attest::{Address, AttestError, Attestation, AttesterKey, Cell, Sign, SignedAttestation};
+use pogo_protocol::attest::{Address, AttestError, Attestation, AttesterKey, Sign, SignedAttestation};
+use pogo_protocol::cell::Cell;
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::settle::{
     Beacon, CandidateId, Event, Refused, Rules, SettleError, Settlement, Task, Verify, candidate_id,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pogo_protocol::attest::Cell;
+use pogo_protocol::cell::Cell;
 use pogo_protocol::challenge::UpdateSample;
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::fixed::{self, LEAF};
@@ -149,11 +149,11 @@ impl<'a> Mined<'a> {
             let updates = (0..leaves).map(|leaf| UpdateSample { step, leaf }).collect();
             let openings = self.openings(&Part { updates, quantizes: Vec::new() })?;
             let checked = (0..).zip(&openings.updates).map(|(leaf, opening)| (leaf, opening.check(&roots)));
-            bad.extend(checked.filter_map(|(leaf, holds)| Some((Cell::Update { step, leaf }, holds.err()?))));
+            bad.extend(checked.filter_map(|(leaf, holds)| Some((Cell::update(step, leaf), holds.err()?))));
         }
         let openings = self.openings(&Part { updates: Vec::new(), quantizes: (0..leaves).collect() })?;
         let checked = (0..).zip(&openings.quantizes).map(|(leaf, opening)| (leaf, opening.check(&roots)));
-        bad.extend(checked.filter_map(|(leaf, holds)| Some((Cell::Quantize { leaf }, holds.err()?))));
+        bad.extend(checked.filter_map(|(leaf, holds)| Some((Cell::quantize(leaf), holds.err()?))));
         Ok(bad)
     }
 

@@ -1,6 +1,6 @@
 //! How often a random draw catches something, and how often it should.
 
-use pogo_protocol::attest::Cell;
+use pogo_protocol::cell::Cell;
 use pogo_protocol::challenge::{self, UpdateSample};
 use pogo_protocol::stream::keccak;
 
@@ -49,13 +49,13 @@ pub(super) fn detection(mined: &Mined<'_>, bad: &[Cell]) -> Rate {
     let hash = mined.commitment.hash();
     let catches = |&index: &u32| {
         let drawn = challenge::draw(beacon(index), hash, steps, leaves, SAMPLES);
-        let update = |sample: &UpdateSample| Cell::Update { step: sample.step, leaf: sample.leaf as u32 };
-        let quantize = |&leaf: &usize| Cell::Quantize { leaf: leaf as u32 };
+        let update = |sample: &UpdateSample| Cell::update(sample.step, sample.leaf as u32);
+        let quantize = |&leaf: &usize| Cell::quantize(leaf as u32);
         let cells = drawn.updates.iter().map(update).chain(drawn.quantizes.iter().map(quantize));
         cells.into_iter().any(|cell| bad.contains(&cell))
     };
     let caught = (0..DRAWS).filter(catches).count() as u32;
-    let updates = bad.iter().filter(|cell| matches!(cell, Cell::Update { .. })).count();
+    let updates = bad.iter().filter(|cell| cell.kind == Kind::Update).count();
     let missed = missed(steps as usize * leaves, updates) * missed(leaves, bad.len() - updates);
     Rate { drawn: "8 cells of each kind", caught, trials: DRAWS, expected: 1.0 - missed }
 }

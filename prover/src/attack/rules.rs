@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use pogo_protocol::attest::{Attestation, Cell, Sign, evaluation_indices};
+use pogo_protocol::attest::{Attestation, Sign, evaluation_indices};
+use pogo_protocol::cell::Cell;
 use pogo_protocol::model::{Spec, State};
 use pogo_protocol::settle::{Event, Lapse, Reason, SettleError};
 
@@ -30,7 +31,7 @@ pub(super) fn chosen_start(ground: &Ground) -> Result<Seen, Failed> {
 pub(super) fn false_attestations(ground: &Ground) -> Result<Seen, Failed> {
     let mut court = Court::with_digests(ground, &Mined::honest(ground.job())?.commitment)?;
     court.prove_by_digests(beacon(0))?;
-    let (losses, cell) = ([2, 1], Cell::Update { step: 0, leaf: 0 });
+    let (losses, cell) = ([2, 1], Cell::update(0, 0));
     let said = court.attestation(0, Sign::Positive, losses);
     let sound = court.sign(0, said)?;
     let (mut unsigned, mut copied, mut altered) = (sound, sound, sound);
@@ -68,7 +69,7 @@ pub(super) fn withheld(ground: &Ground) -> Result<Seen, Failed> {
     let mut court = Court::with_digests(ground, &Mined::honest(ground.job())?.commitment)?;
     court.prove_by_digests(beacon(0))?;
     (0..BONDED).try_for_each(|attester| court.approve(attester, [2, 1]))?;
-    let cell = Cell::Update { step: 3, leaf: 5 };
+    let cell = Cell::update(3, 5);
     court.dispute(cell)?;
     let end = match court.settle()? {
         Event::Disputed(_) => court.settle()?,

@@ -1,7 +1,7 @@
 //! Attacks on the states: D1, D2, D5, D6, D8, D9. Each leaves cells that break the update relation.
 
 use ark_bn254::Fr;
-use pogo_protocol::attest::Cell;
+use pogo_protocol::cell::Cell;
 use pogo_protocol::challenge::UpdateSample;
 use pogo_protocol::fixed::LEAF;
 use pogo_protocol::model::{Spec, State};
@@ -136,7 +136,7 @@ pub(super) fn one_leaf(ground: &Ground) -> Result<Seen, Failed> {
     court.chain.prove(court.now, court.id, &[&proof])?;
     (0..BONDED).try_for_each(|attester| court.approve(attester, [2, 1]))?;
 
-    let cell = Cell::Update { step, leaf: leaf as u32 };
+    let cell = Cell::update(step, leaf as u32);
     court.dispute(cell)?;
     let part = answer_part(&public(beacon), cell).ok_or("there is no such cell")?;
     let forged = ground.forge(&court.chain.answer_statement(court.id, cell)?, mined.openings(&part)?)?;

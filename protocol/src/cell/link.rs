@@ -1,0 +1,77 @@
+//! The link cell: a record goes on from the one before it. The step used the exponents that were
+//! asked for, or its own where none were; its loss is that of its last row; record 0 is a start.
+
+use alloc::vec::Vec;
+
+use ark_bn254::Fr;
+use ark_ff::AdditiveGroup;
+
+use super::Record;
+use super::opened::{ensure, packed};
+use crate::leaf::tag;
+use crate::merkle::Path;
+use crate::opening::{Roots, Violation};
+use crate::poseidon;
+use crate::statement::{STEP_BITS, TRACE_BITS};
+
+/// What is public of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkSample {
+    /// The step.
+    pub step: u32,
+    /// Position of the losses up to the last row in the trace.
+    pub losses: usize,
+    /// Whether the task starts with this round, so that no exponents are fixed in record 0.
+    pub fresh: bool,
+}
+
+impl LinkSample {
+    /// `step | losses | step is 0 | fresh`, low first.
+    pub fn elements(&self) -> Vec<Fr> {
+        alloc::vec![packed(&[
+            (self.step.into(), STEP_BITS),
+            (self.losses as u64, TRACE_BITS),
+            (u64::from(self.step == 0), 1),
+            (u64::from(self.fresh), 1),
+        ])]
+    }
+}
+
+/// Everything that one cell opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkOpening {
+    /// What is public of it.
+    pub sample: LinkSample,
+    /// Record `step`.
+    pub before: Record,
+    /// Record `step + 1`.
+    pub after: Record,
+    /// Path of the losses up to the last row.
+    pub path: Path,
+}
+
+impl LinkOpening {
+    /// Whether the records follow.
+    ///
+    /// # Errors
+    /// The first [`Violation`] found.
+    pub fn check(&self, roots: &Roots) -> Result<(), Violation> {
+        let LinkSample { step, losses, fresh } = self.sample;
+        self.before.check(step, roots)?;
+        self.after.check(step + 1, roots)?;
+        let leaf = poseidon::hash(Fr::from(tag::LOSS), self.after.loss, Fr::ZERO);
+        self.after.traces("losses", leaf, losses, &self.path, roots)?;
+        let asked = if self.before.next == Fr::ZERO { self.after.next } else { self.before.next };
+        ensure(self.after.used == asked, Violation::Link { field: "exponents used" })?;
+        if step > 0 {
+            return Ok(());
+        }
+        let Record { update_root, trace_root, loss, used, next, .. } = &self.before;
+        for (field, value) in
+            [("update root", update_root), ("trace root", trace_root), ("loss", loss), ("exponents", used)]
+        {
+            ensure(*value == Fr::ZERO, Violation::Link { field })?;
+        }
+        ensure(!fresh || *next == Fr::ZERO, Violation::Link { field: "next exponents" })
+    }
+}

@@ -1,0 +1,159 @@
+//! How many cells of each kind a round has, and where each stands.
+
+use alloc::vec::Vec;
+
+use super::{Cell, Kind};
+use crate::fixed::LEAF;
+use crate::merkle::{Layout, LeafPlace};
+use crate::model::Spec;
+use crate::product::{Orientation, ProductCell};
+use crate::trace::{Placed, TensorId, TraceLayout};
+
+/// All cells of the rounds of a spec.
+#[derive(Clone, Debug)]
+pub struct CellSpace<'a> {
+    spec: &'a Spec,
+    layout: &'a Layout,
+    trace: &'a TraceLayout,
+}
+
+/// Where a cell stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A leaf of the model.
+    Leaf(LeafPlace),
+    /// A row of a tensor of the trace: the tensor, the row, the column of tiles, the slab.
+    Row(TensorId, usize, usize, usize),
+    /// A tile of a product.
+    Tile(ProductCell),
+    /// A row of the batch.
+    Batch(usize),
+    /// The step.
+    Step,
+}
+
+impl<'a> CellSpace<'a> {
+    /// The cells of a round of `spec`, whose leaves and tensors are placed so.
+    pub fn new(spec: &'a Spec, layout: &'a Layout, trace: &'a TraceLayout) -> Self {
+        Self { spec, layout, trace }
+    }
+
+    /// Cells of a kind in one step, or in the round where the kind is not of a step.
+    pub fn count(&self, kind: Kind) -> u64 {
+        let rows = |id: TensorId| self.trace.tensor(id).map_or(0, |placed| placed.rows * placed.tile_cols());
+        let count: usize = match kind {
+            Kind::Update | Kind::Quantize | Kind::Init | Kind::Weights | Kind::Momentum => self.layout.leaf_count(),
+            Kind::Link => 1,
+            Kind::Input => rows(TensorId::Inputs(0)),
+            Kind::Loss => self.spec.batch as usize,
+            Kind::Activation => self.hidden().map(|l| rows(TensorId::Inputs(l + 1))).sum(),
+            Kind::Errors => self.hidden().map(|l| rows(TensorId::Errors(l))).sum(),
+            Kind::Product => self.products().map(|(_, placed)| tiles(placed)).sum(),
+            Kind::Blank => self.padded().map(blanks).sum(),
+        };
+        count as u64
+    }
+
+    /// Cells of a kind in the round.
+    pub fn total(&self, kind: Kind) -> u64 {
+        self.count(kind) * if kind.is_of_step() { u64::from(self.spec.steps) } else { 1 }
+    }
+
+    /// Cell number `number` of a kind, counted step by step.
+    pub fn cell(&self, kind: Kind, number: u64) -> Cell {
+        let count = self.count(kind).max(1);
+        Cell::new(kind, (number / count) as u32, (number % count) as u32)
+    }
+
+    /// Where a cell stands; none when the round has no such cell. Within a kind cells are counted
+    /// tensor by tensor in model order (products: forward, gradient, backward), then row by row or
+    /// tile row by tile row, then column by column, then slab by slab.
+    pub fn place(&self, cell: Cell) -> Option<Place> {
+        let steps = if cell.kind.is_of_step() { self.spec.steps } else { 1 };
+        if cell.step >= steps || u64::from(cell.index) >= self.count(cell.kind) {
+            return None;
+        }
+        let index = cell.index as usize;
+        match cell.kind {
+            Kind::Update | Kind::Quantize | Kind::Init | Kind::Weights | Kind::Momentum => {
+                Some(Place::Leaf(self.layout.place(index)))
+            }
+            Kind::Link => Some(Place::Step),
+            Kind::Loss => Some(Place::Batch(index)),
+            Kind::Input => self.row(index, core::iter::once(TensorId::Inputs(0))),
+            Kind::Activation => self.row(index, self.hidden().map(|l| TensorId::Inputs(l + 1))),
+            Kind::Errors => self.row(index, self.hidden().map(TensorId::Errors)),
+            Kind::Product => self.tile(index),
+            Kind::Blank => self.blank(index),
+        }
+    }
+
+    /// All cells of a kind in one step.
+    pub fn of_step(&self, kind: Kind, step: u32) -> Vec<Cell> {
+        (0..self.count(kind) as u32).map(|index| Cell::new(kind, step, index)).collect()
+    }
+
+    /// Tensors but the last.
+    fn hidden(&self) -> impl Iterator<Item = usize> {
+        0..self.spec.layers.len().saturating_sub(2)
+    }
+
+    /// Products in their order, each with the tensor of its results.
+    fn products(&self) -> impl Iterator<Item = ((Orientation, usize), &Placed)> {
+        let tensors = self.spec.layers.len().saturating_sub(1);
+        let all = Orientation::ALL.into_iter().flat_map(move |orientation| (0..tensors).map(move |l| (orientation, l)));
+        all.filter_map(|(orientation, l)| {
+            Some(((orientation, l), self.trace.tensor(ProductCell::result(orientation, l))?))
+        })
+    }
+
+    /// Tensors that have padding rows.
+    fn padded(&self) -> impl Iterator<Item = &Placed> {
+        self.trace.tensors().iter().filter(|placed| placed.id != TensorId::Losses)
+    }
+
+    fn row(&self, mut index: usize, tensors: impl Iterator<Item = TensorId>) -> Option<Place> {
+        for id in tensors {
+            let placed = self.trace.tensor(id)?;
+            let rows = placed.rows * placed.tile_cols();
+            if index < rows {
+                return Some(Place::Row(id, index / placed.tile_cols(), index % placed.tile_cols(), 0));
+            }
+            index -= rows;
+        }
+        None
+    }
+
+    fn tile(&self, mut index: usize) -> Option<Place> {
+        for ((orientation, tensor), placed) in self.products() {
+            if index < tiles(placed) {
+                let (tile, slab) = (index / placed.slabs, index % placed.slabs);
+                let (row, column) = (tile / placed.tile_cols(), tile % placed.tile_cols());
+                return Some(Place::Tile(ProductCell { orientation, tensor, row, column, slab }));
+            }
+            index -= tiles(placed);
+        }
+        None
+    }
+
+    fn blank(&self, mut index: usize) -> Option<Place> {
+        for placed in self.padded() {
+            if index < blanks(placed) {
+                let (leaf, slab) = (index / placed.slabs, index % placed.slabs);
+                let (row, column) = (leaf / placed.tile_cols(), leaf % placed.tile_cols());
+                return Some(Place::Row(placed.id, placed.rows + row, column, slab));
+            }
+            index -= blanks(placed);
+        }
+        None
+    }
+}
+
+fn tiles(placed: &Placed) -> usize {
+    placed.tile_rows() * placed.tile_cols() * placed.slabs
+}
+
+/// Leaves of the padding rows of a tensor.
+fn blanks(placed: &Placed) -> usize {
+    (placed.tile_rows() * LEAF - placed.rows) * placed.tile_cols() * placed.slabs
+}

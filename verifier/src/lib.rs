@@ -1,8 +1,8 @@
 //! Verification of pogo proofs: bytes in, `Result<(), Error>` out.
 //!
-//! [`verify`] checks one proof of one statement under a key that this crate embeds; [`round::verify`]
-//! recomputes the statements of a whole round first. A circuit is known by its
-//! [`description::Description`]; [`plonk::verify`] checks a proof of its constraints. Nothing here
+//! [`verify`] checks one proof of one statement under a key that this crate embeds, [`Verifier`] many
+//! of them; [`round::verify`] recomputes the statements of a whole round first. A circuit is known by
+//! its [`description::Description`]; [`plonk::verify`] checks a proof of its constraints. Nothing here
 //! panics, allocates on a stranger's word, or needs `std`.
 
 #![no_std]
@@ -13,13 +13,18 @@ extern crate alloc;
 pub mod container;
 pub mod description;
 pub mod encoding;
+mod pinned;
 pub mod plonk;
 pub mod round;
 mod shplonk;
 pub mod transcript;
 
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
+
 use pogo_protocol::codec::CodecError;
-use pogo_protocol::statement::Statement;
+use pogo_protocol::statement::{CircuitKind, Circuits, Statement};
+use pogo_protocol::stream::keccak;
 
 use description::Description;
 
@@ -34,20 +39,22 @@ pub enum Setup {
 }
 
 impl Setup {
-    /// The embedded description of the `minimal` round circuit under this SRS.
-    pub fn description_bytes(self) -> &'static [u8] {
-        match self {
-            Setup::Ceremony => include_bytes!("../pinned/minimal-ceremony.vk"),
-            Setup::Development => include_bytes!("../pinned/minimal-development.vk"),
-        }
+    /// The embedded description of a circuit under this SRS.
+    pub fn description_bytes(self, circuit: CircuitKind) -> &'static [u8] {
+        pinned::description(self, circuit)
     }
 
     /// The embedded circuit, parsed.
     ///
     /// # Errors
     /// [`Error::Description`], which a test excludes for the embedded bytes.
-    pub fn description(self) -> Result<Description, Error> {
-        Ok(Description::parse(self.description_bytes())?)
+    pub fn description(self, circuit: CircuitKind) -> Result<Description, Error> {
+        Ok(Description::parse(self.description_bytes(circuit))?)
+    }
+
+    /// Ids of the embedded circuits: digests of their descriptions.
+    pub fn circuits(self) -> Circuits {
+        Circuits(CircuitKind::ALL.map(|circuit| keccak(&[self.description_bytes(circuit)])))
     }
 }
 
@@ -107,7 +114,57 @@ pub enum Error {
 /// # Errors
 /// [`Error`]: malformed bytes, another circuit or SRS, or a proof that does not hold.
 pub fn verify(setup: Setup, statement: &[u8], proof: &[u8]) -> Result<(), Error> {
-    verify_with(&setup.description()?, statement, proof)
+    Verifier::new(setup).verify(statement, proof)
+}
+
+/// Checks proofs of all circuits under one SRS; parses the description of each once, when a statement
+/// first names it.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    setup: Setup,
+    circuits: Circuits,
+    parsed: BTreeMap<CircuitKind, Description>,
+}
+
+impl Verifier {
+    /// A verifier that has parsed nothing yet.
+    pub fn new(setup: Setup) -> Self {
+        Self { setup, circuits: setup.circuits(), parsed: BTreeMap::new() }
+    }
+
+    /// Ids of its circuits.
+    pub fn circuits(&self) -> &Circuits {
+        &self.circuits
+    }
+
+    /// Id of its SRS.
+    ///
+    /// # Errors
+    /// [`Error::Description`], which a test excludes.
+    pub fn srs(&mut self) -> Result<[u8; 32], Error> {
+        Ok(self.description(CircuitKind::Round)?.parts().srs_id)
+    }
+
+    /// A circuit.
+    ///
+    /// # Errors
+    /// [`Error::Description`], which a test excludes.
+    pub fn description(&mut self, circuit: CircuitKind) -> Result<&Description, Error> {
+        Ok(match self.parsed.entry(circuit) {
+            Entry::Occupied(parsed) => parsed.into_mut(),
+            Entry::Vacant(place) => place.insert(self.setup.description(circuit)?),
+        })
+    }
+
+    /// As [`verify`].
+    ///
+    /// # Errors
+    /// As [`verify`].
+    pub fn verify(&mut self, statement: &[u8], proof: &[u8]) -> Result<(), Error> {
+        let claim = Statement::decode(statement).map_err(Error::Statement)?;
+        let circuit = self.circuits.kind(&claim.circuit).ok_or(Error::Circuit { artifact: "statement" })?;
+        verify_with(self.description(circuit)?, statement, proof)
+    }
 }
 
 /// [`verify`] under a circuit that the caller trusts.

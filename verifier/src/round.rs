@@ -2,14 +2,16 @@
 
 use alloc::vec::Vec;
 
+use pogo_protocol::cell::input::DATA_DEPTH;
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::commitment::Commitment;
+use pogo_protocol::fixed::LEAF;
 use pogo_protocol::merkle::Layout;
-use pogo_protocol::model::Spec;
+use pogo_protocol::model::{Spec, TraceMode};
 use pogo_protocol::statement::{Context, PublicRound};
+use pogo_protocol::trace::TraceLayout;
 
-use crate::description::Description;
-use crate::{Error, verify_with};
+use crate::{Error, Setup, Verifier};
 
 /// What a verifier of a round holds beside the proofs.
 #[derive(Clone, Debug)]
@@ -20,27 +22,58 @@ pub struct Public {
     pub context: Context,
     /// What the miner committed to.
     pub commitment: Commitment,
+    /// Records of the training data; where traces are committed to, proofs hold the data root to it.
+    pub records: u32,
     /// The beacon, from its source; not from the miner.
     pub beacon: [u8; 32],
     /// Samples of each kind that are asked for.
     pub samples: usize,
-    /// Depth of the model's trees in this circuit.
+    /// Depth of the model's trees in these circuits.
     pub tree_depth: usize,
-    /// Depth of the tree of steps in this circuit.
+    /// Depth of the tree of steps in these circuits.
     pub steps_depth: usize,
+    /// Depth of the tree over the tensors of a step in these circuits.
+    pub trace_depth: usize,
 }
 
 /// Checks every proof of a round against statements that are recomputed from `public`.
 ///
 /// # Errors
 /// The first [`Error`] found.
-pub fn verify(
-    description: &Description,
-    public: &Public,
-    statements: &[Vec<u8>],
-    proofs: &[Vec<u8>],
-) -> Result<(), Error> {
+pub fn verify(setup: Setup, public: &Public, statements: &[Vec<u8>], proofs: &[Vec<u8>]) -> Result<(), Error> {
+    check(public)?;
     let Public { spec, commitment, .. } = public;
+    let shapes = spec.tensors().into_iter().map(|tensor| (tensor.rows, tensor.cols));
+    let layout = Layout::new(public.tree_depth, shapes).map_err(|_| Error::Commitment { field: "layers" })?;
+    let trace = TraceLayout::committed(public.trace_depth, spec).map_err(|_| Error::Commitment { field: "trace" })?;
+    let mut verifier = Verifier::new(setup);
+    let srs = verifier.srs()?;
+    let expected = PublicRound {
+        spec,
+        layout: &layout,
+        trace: trace.as_ref(),
+        commitment,
+        context: public.context,
+        records: public.records,
+        beacon: public.beacon,
+        circuits: verifier.circuits(),
+        srs,
+    }
+    .statements(public.samples);
+    count("statement", expected.len(), statements.len())?;
+    count("proof", expected.len(), proofs.len())?;
+    for (part, (expected, (statement, proof))) in expected.iter().zip(statements.iter().zip(proofs)).enumerate() {
+        if expected.encode() != *statement {
+            return Err(Error::Claim { part });
+        }
+        verifier.verify(statement, proof)?;
+    }
+    Ok(())
+}
+
+/// Whether commitment, spec and data are of one round that these circuits prove in full.
+fn check(public: &Public) -> Result<(), Error> {
+    let Public { spec, commitment, records, .. } = public;
     let field = |holds: bool, field| if holds { Ok(()) } else { Err(Error::Commitment { field }) };
     field(commitment.spec_hash == spec.hash(), "spec hash")?;
     field(scalar_bytes(&commitment.data_root) == spec.data_root, "data root")?;
@@ -50,27 +83,8 @@ pub fn verify(
     field(commitment.quantized_exponents.len() == spec.tensors().len(), "quantized exponents")?;
     let legal = commitment.quantized_exponents.iter().all(|exponent| (1..=24).contains(exponent));
     field(legal, "quantized exponents")?;
-    let shapes = spec.tensors().into_iter().map(|tensor| (tensor.rows, tensor.cols));
-    let layout = Layout::new(public.tree_depth, shapes).map_err(|_| Error::Commitment { field: "layers" })?;
-    let expected = PublicRound {
-        spec,
-        layout: &layout,
-        commitment,
-        context: public.context,
-        beacon: public.beacon,
-        circuit: description.id(),
-        srs: description.parts().srs_id,
-    }
-    .statements(public.samples);
-    count("statement", expected.len(), statements.len())?;
-    count("proof", expected.len(), proofs.len())?;
-    for (part, (expected, (statement, proof))) in expected.iter().zip(statements.iter().zip(proofs)).enumerate() {
-        if expected.encode() != *statement {
-            return Err(Error::Claim { part });
-        }
-        verify_with(description, statement, proof)?;
-    }
-    Ok(())
+    field((spec.batch..=1 << DATA_DEPTH).contains(records), "number of records")?;
+    field(spec.trace == TraceMode::Challenged || spec.classes() <= LEAF, "number of classes")
 }
 
 fn count(artifact: &'static str, expected: usize, got: usize) -> Result<(), Error> {

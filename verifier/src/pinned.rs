@@ -1,0 +1,34 @@
+//! The descriptions that this crate embeds, made by
+//! `cargo run --release -p pogo-circuits --example pin -- [CEREMONY.srs]`.
+
+use pogo_protocol::product::Orientation;
+use pogo_protocol::statement::CircuitKind;
+
+use crate::Setup;
+
+/// The description of a circuit of the preset `minimal` under an SRS.
+pub(crate) fn description(setup: Setup, circuit: CircuitKind) -> &'static [u8] {
+    macro_rules! pinned {
+        ($name:literal) => {
+            match setup {
+                Setup::Ceremony => include_bytes!(concat!("../pinned/", $name, "-ceremony.vk")).as_slice(),
+                Setup::Development => include_bytes!(concat!("../pinned/", $name, "-development.vk")).as_slice(),
+            }
+        };
+    }
+    match circuit {
+        CircuitKind::Round => pinned!("minimal"),
+        CircuitKind::Link => pinned!("link"),
+        CircuitKind::Input => pinned!("input"),
+        CircuitKind::Weights => pinned!("weights"),
+        CircuitKind::Product(Orientation::Forward) => pinned!("forward"),
+        CircuitKind::Product(Orientation::Gradient) => pinned!("gradient"),
+        CircuitKind::Product(Orientation::Backward) => pinned!("backward"),
+        CircuitKind::Activation => pinned!("activation"),
+        CircuitKind::Loss => pinned!("loss"),
+        CircuitKind::Errors => pinned!("errors"),
+        CircuitKind::Momentum => pinned!("momentum"),
+        CircuitKind::Blank => pinned!("blank"),
+        CircuitKind::Init => pinned!("init"),
+    }
+}

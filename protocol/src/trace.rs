@@ -49,6 +49,17 @@ pub enum TensorId {
     Losses,
 }
 
+impl TensorId {
+    /// The layer; 0 of the losses.
+    fn layer(self) -> usize {
+        match self {
+            Self::Weights(l) | Self::Inputs(l) | Self::Sums(l) => l,
+            Self::Errors(l) | Self::Gradients(l) | Self::Below(l) => l,
+            Self::Losses => 0,
+        }
+    }
+}
+
 /// Where the tensors of a step stand in its tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceLayout {
@@ -288,16 +299,48 @@ impl Trace {
         self.slabs(id)?.last().map(Vec::as_slice)
     }
 
+    /// Losses of the batch up to each row, Q16 nats.
+    pub fn losses(&self) -> &[u64] {
+        &self.losses
+    }
+
+    /// 64 bytes of one row, in column `col` of tiles, of a tensor of bytes; none for other tensors.
+    pub fn bytes_row(&self, placed: &Placed, row: usize, col: usize) -> Option<[i8; LEAF]> {
+        let (bytes, stride) = self.bytes(placed)?;
+        Some(part(&bytes.values, placed, stride, row, col))
+    }
+
+    /// 64 words of one row, in column `col` of tiles, of a slab of a product; none for other tensors.
+    pub fn words_row(&self, placed: &Placed, row: usize, col: usize, slab: usize) -> Option<[i32; LEAF]> {
+        let words = self.slabs(placed.id)?.get(slab)?;
+        Some(part(words, placed, placed.cols, row, col))
+    }
+
     /// Rows of one tile of a tensor of bytes; none for other tensors.
     pub fn bytes_tile(&self, placed: &Placed, row: usize, col: usize) -> Option<Vec<[i8; LEAF]>> {
-        let (bytes, stride) = self.bytes(placed)?;
-        Some((0..LEAF).map(|i| part(&bytes.values, placed, stride, row * LEAF + i, col)).collect())
+        (0..LEAF).map(|i| self.bytes_row(placed, row * LEAF + i, col)).collect()
     }
 
     /// Rows of one tile of a slab of a product; none for other tensors.
     pub fn words_tile(&self, placed: &Placed, row: usize, col: usize, slab: usize) -> Option<Vec<[i32; LEAF]>> {
-        let words = self.slabs(placed.id)?.get(slab)?;
-        Some((0..LEAF).map(|i| part(words, placed, placed.cols, row * LEAF + i, col)).collect())
+        (0..LEAF).map(|i| self.words_row(placed, row * LEAF + i, col, slab)).collect()
+    }
+
+    /// Moves the first element of a tensor by one, in its last slab where it has slabs: what only a
+    /// miner that lies does. Nothing happens where the step has no such tensor.
+    pub fn tamper(&mut self, id: TensorId) {
+        let Some(layer) = self.layers.get_mut(id.layer()) else { return };
+        let last = |slabs: &mut Vec<Vec<i32>>| slabs.last_mut().into_iter().flatten().take(1).for_each(|word| *word += 1);
+        let byte = |bytes: &mut Bytes| bytes.values[0] += if bytes.values[0] > 0 { -1 } else { 1 };
+        match id {
+            TensorId::Weights(_) => byte(&mut layer.weights),
+            TensorId::Inputs(_) => byte(&mut layer.inputs),
+            TensorId::Errors(_) => byte(&mut layer.errors),
+            TensorId::Sums(_) => last(&mut layer.sums),
+            TensorId::Gradients(_) => last(&mut layer.gradients),
+            TensorId::Below(_) => last(&mut layer.below),
+            TensorId::Losses => self.losses[0] += 1,
+        }
     }
 
     /// Hashes of the leaves of one tensor with their positions in the tree.

@@ -3,6 +3,7 @@
 
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
+use pogo_protocol::cell::input::DATA_DEPTH;
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::data::DataSet;
 use pogo_protocol::fixed::{BLOCK, LEAF};
@@ -16,8 +17,6 @@ use crate::device::{Device, ModelRoots, Roots};
 use crate::error::Error;
 use crate::round::Round;
 
-/// Depth of the tree over a data set.
-pub const DATA_DEPTH: usize = 24;
 /// Nodes of a level below which it is hashed by one thread.
 const SMALL_LEVEL: usize = 16;
 
@@ -122,12 +121,16 @@ fn model_tree(layout: &Layout, hash: impl Fn(usize) -> Result<Fr, LeafError> + S
     Ok(tree(layout.depth(), positions))
 }
 
-/// Root of a data set.
-pub fn data_root(data: &DataSet) -> Fr {
+/// Tree over the records of a data set.
+pub fn data_tree(data: &DataSet) -> Tree {
     let empty = merkle::empty_subtrees(FEATURES_DEPTH);
     let leaf = |index| leaf::data_record(data.record(index), data.labels[index], &empty);
-    let leaves: Vec<Fr> = (0..data.len()).into_par_iter().map(leaf).collect();
-    leaf::data_root(tree(DATA_DEPTH, leaves).root(), data.len() as u32)
+    tree(DATA_DEPTH, (0..data.len()).into_par_iter().map(leaf).collect())
+}
+
+/// Root of a data set.
+pub fn data_root(data: &DataSet) -> Fr {
+    leaf::data_root(data_tree(data).root(), data.len() as u32)
 }
 
 /// Tree over the step records.

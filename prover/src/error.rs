@@ -1,6 +1,8 @@
 //! What can go wrong in a verb, and whose fault it is.
 
+use pogo_protocol::cell::Cell;
 use pogo_protocol::data::TooFewRecords;
+use pogo_protocol::fixed::LEAF;
 use pogo_protocol::leaf::LeafError;
 use pogo_protocol::merkle::ModelTooLarge;
 use pogo_protocol::opening::Violation;
@@ -58,6 +60,18 @@ pub enum Error {
         /// Interval in the spec.
         got: u32,
     },
+    /// The loss of more classes than a leaf holds cannot be proven.
+    #[error("layers: expected at most {LEAF} classes in the last entry where every step is traced, got {got}")]
+    Classes {
+        /// Classes of the spec.
+        got: usize,
+    },
+    /// The round has no such cell, or none that is opened from a trace.
+    #[error("cell {cell}: the round has none, or commits to no trace that it is opened from")]
+    NoCell {
+        /// The cell.
+        cell: Cell,
+    },
     /// A word or code outside its range.
     #[error(transparent)]
     Leaf(#[from] LeafError),
@@ -94,6 +108,16 @@ pub enum Error {
     /// A GPU could not do it.
     #[error(transparent)]
     Gpu(#[from] GpuError),
+    /// Keys that are not those of the verifier: another version of the circuit.
+    #[error("keys of the {circuit} circuit: expected {}, which the verifier embeds, got {}", hex(expected), hex(got))]
+    Keys {
+        /// The circuit.
+        circuit: &'static str,
+        /// Id of the embedded description.
+        expected: [u8; 32],
+        /// Id of the keys made here.
+        got: [u8; 32],
+    },
     /// Halo2 refused.
     #[error("proving: {0}")]
     Proving(String),

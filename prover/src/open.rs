@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use pogo_protocol::cell::{CellOpening, Depths};
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::fixed::LEAF;
 use pogo_protocol::merkle::{Layout, Tree};
 use pogo_protocol::model::State;
-use pogo_protocol::opening::{Openings, QuantizeOpening, RecordOpening, Roots, Slot, UpdateOpening};
+use pogo_protocol::opening::{Openings, QuantizeOpening, RecordOpening, Roots, Slot, UpdateOpening, Violation};
 use pogo_protocol::record::StepRecord;
-use pogo_protocol::statement::Part;
+use pogo_protocol::statement::{CircuitKind, Part};
 
 use crate::commit::{self, leaf_of, momenta_hash, quantized_tree, records_tree, scales_of, state_tree, update_tree};
 use crate::error::Error;
 use crate::store::Store;
 use crate::train::{Job, Stepper, Trace};
+
+pub mod cells;
 
 /// Opens the samples of every part of a challenge.
 ///
@@ -78,6 +81,36 @@ pub(crate) fn assemble(
     parts.iter().map(open_part).collect()
 }
 
+/// What one proof opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// Update and quantize cells, by the round circuit.
+    Round(Openings),
+    /// Cells of one other kind, each by its circuit.
+    Cells(Vec<CellOpening>),
+}
+
+impl Opened {
+    /// Whether all of it obeys the relations.
+    ///
+    /// # Errors
+    /// The first [`Violation`] found.
+    pub fn check(&self, roots: &Roots, depths: Depths) -> Result<(), Violation> {
+        match self {
+            Self::Round(openings) => openings.check(roots),
+            Self::Cells(openings) => openings.iter().try_for_each(|opening| opening.check(roots, depths)),
+        }
+    }
+
+    /// The circuit that proves it; none for no cells.
+    pub fn circuit(&self) -> Option<CircuitKind> {
+        match self {
+            Self::Round(_) => Some(CircuitKind::Round),
+            Self::Cells(openings) => openings.first().map(|opening| opening.sample().circuit()),
+        }
+    }
+}
+
 /// Roots of a commitment as openings are checked against them.
 pub fn roots(layout: &Layout, commitment: &Commitment) -> Roots {
     Roots {
@@ -85,11 +118,13 @@ pub fn roots(layout: &Layout, commitment: &Commitment) -> Roots {
         steps: commitment.steps_root,
         state: commitment.state_root,
         quantized: commitment.quantized_root,
+        data: commitment.data_root,
         layout: layout.element(),
         record_count: commitment.steps + 1,
     }
 }
 
+/// A state and the tree over its leaves.
 struct Model {
     state: State,
     tree: Tree,

@@ -1,10 +1,12 @@
 //! The round as its verbs see it: what is public before training, and the size of what is proven.
 
 use pogo_circuits::round::Shape;
+use pogo_protocol::cell::Depths;
 use pogo_protocol::commitment::Commitment;
+use pogo_protocol::fixed::LEAF;
 use pogo_protocol::merkle::Layout;
 use pogo_protocol::model::{Spec, TraceMode};
-use pogo_protocol::statement::{Context, PublicRound};
+use pogo_protocol::statement::{Circuits, Context, PublicRound};
 use pogo_protocol::trace::TraceLayout;
 
 use crate::commit;
@@ -21,14 +23,16 @@ pub struct Round {
     pub shape: Shape,
     /// Placement of the leaves.
     pub layout: Layout,
+    /// Placement of the tensors of a step where traces are committed to.
+    pub trace: Option<TraceLayout>,
 }
 
 impl Round {
     /// Checks that `spec` can be proven with `shape`.
     ///
     /// # Errors
-    /// [`Error::ModelTooLarge`], [`Error::TraceTooLarge`], [`Error::TooManySteps`] or
-    /// [`Error::CheckpointEvery`].
+    /// [`Error::ModelTooLarge`], [`Error::TraceTooLarge`], [`Error::TooManySteps`],
+    /// [`Error::CheckpointEvery`] or [`Error::Classes`].
     pub fn new(spec: Spec, context: Context, shape: Shape) -> Result<Self, Error> {
         let layout = commit::layout(&spec, shape.tree_depth)?;
         let most = (1 << shape.steps_depth) - 1;
@@ -38,11 +42,11 @@ impl Round {
         if spec.checkpoint_every != 1 {
             return Err(Error::CheckpointEvery { got: spec.checkpoint_every });
         }
-        let round = Self { spec, context, shape, layout };
-        if round.spec.trace == TraceMode::Every {
-            round.trace_layout()?;
+        if spec.trace == TraceMode::Every && spec.classes() > LEAF {
+            return Err(Error::Classes { got: spec.classes() });
         }
-        Ok(round)
+        let trace = TraceLayout::committed(shape.trace_depth, &spec)?;
+        Ok(Self { spec, context, shape, layout, trace })
     }
 
     /// Placement of the tensors of a step.
@@ -53,15 +57,33 @@ impl Round {
         Ok(TraceLayout::new(self.shape.trace_depth, &self.spec)?)
     }
 
-    /// The round's public side once the beacon is known, for the circuit with this id and SRS.
+    /// Depths of the trees.
+    pub fn depths(&self) -> Depths {
+        let Shape { tree_depth: tree, steps_depth: steps, trace_depth: trace, .. } = self.shape;
+        Depths { tree, steps, trace }
+    }
+
+    /// The round's public side once the beacon is known, on so many training records, for circuits
+    /// and SRS of these ids.
     pub fn public<'a>(
         &'a self,
         commitment: &'a Commitment,
+        records: u32,
         beacon: [u8; 32],
-        circuit: [u8; 32],
+        circuits: &'a Circuits,
         srs: [u8; 32],
     ) -> PublicRound<'a> {
-        let Self { spec, context, layout, .. } = self;
-        PublicRound { spec, layout, commitment, context: *context, beacon, circuit, srs }
+        let Self { spec, context, layout, trace, .. } = self;
+        PublicRound {
+            spec,
+            layout,
+            trace: trace.as_ref(),
+            commitment,
+            context: *context,
+            records,
+            beacon,
+            circuits,
+            srs,
+        }
     }
 }

@@ -7,12 +7,13 @@
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
 use pogo_protocol::codec::{CodecError, Reader, Writer};
+use pogo_protocol::merkle::Tree;
 use pogo_protocol::model::TraceMode;
 use pogo_protocol::record::StepRecord;
-use pogo_protocol::trace::Trace;
+use pogo_protocol::trace::{Trace, TraceLayout};
 use rayon::prelude::*;
 
-use crate::commit::tree;
+use crate::commit;
 use crate::error::Error;
 use crate::round::Round;
 use crate::store::{Log, Store};
@@ -22,16 +23,24 @@ use crate::train::{Job, Stepper};
 pub const TRACE_ROOTS: &str = "traces.log";
 const MAGIC: &[u8; 8] = b"pogo/trt";
 
+/// Tree over the tensors of a step.
+///
+/// # Errors
+/// [`Error::Leaf`], which no step leaves behind.
+pub fn tree(layout: &TraceLayout, trace: &Trace) -> Result<Tree, Error> {
+    let mut leaves = vec![Fr::ZERO; layout.position_count()];
+    let hashed: Vec<_> = layout.tensors().par_iter().map(|placed| trace.leaves(placed)).collect::<Result<_, _>>()?;
+    hashed.into_iter().flatten().for_each(|(position, leaf)| leaves[position] = leaf);
+    Ok(commit::tree(layout.depth(), leaves))
+}
+
 /// Root over the tensors of a step.
 ///
 /// # Errors
 /// [`Error::TraceTooLarge`], or [`Error::Leaf`], which no step leaves behind.
 pub fn root(round: &Round, trace: &Trace) -> Result<Fr, Error> {
     let layout = round.trace_layout()?;
-    let mut leaves = vec![Fr::ZERO; layout.position_count()];
-    let hashed: Vec<_> = layout.tensors().par_iter().map(|placed| trace.leaves(placed)).collect::<Result<_, _>>()?;
-    hashed.into_iter().flatten().for_each(|(position, leaf)| leaves[position] = leaf);
-    Ok(layout.root(tree(layout.depth(), leaves).root(), round.layout.element()))
+    Ok(layout.root(tree(&layout, trace)?.root(), round.layout.element()))
 }
 
 /// Gives the records the roots that their spec asks for, making those that `traces.log` lacks;

@@ -1,19 +1,20 @@
 //! A settlement of the small round, block by block: three attesters with stake, and a fourth without.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pogo_protocol::attest::{Address, AttestError, Attestation, AttesterKey, Sign, SignedAttestation};
 use pogo_protocol::cell::Cell;
 use pogo_protocol::commitment::Commitment;
+use pogo_protocol::model::State;
 use pogo_protocol::settle::{
     Beacon, CandidateId, Event, Refused, Rules, SettleError, Settlement, Task, Verify, candidate_id,
 };
-use pogo_protocol::statement::Statement;
+use pogo_protocol::statement::{CircuitKind, Circuits, Statement};
 use pogo_protocol::stream::keccak;
-use pogo_verifier::description::Description;
-use pogo_verifier::verify_with;
+use pogo_verifier::{Setup, Verifier};
 
-use super::{Failed, Ground};
+use super::Failed;
+use super::mine::Mined;
 use crate::train::initial_record;
 
 /// Somebody without stake.
@@ -58,42 +59,41 @@ impl Verify for Digests {
     }
 }
 
-struct Proofs(Description);
+struct Proofs(Mutex<Verifier>);
 
 impl Verify for Proofs {
     fn verify(&self, statement: &Statement, proof: &[u8]) -> Result<(), Refused> {
-        verify_with(&self.0, &statement.encode(), proof).map_err(|_| Refused)
+        let mut verifier = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        verifier.verify(&statement.encode(), proof).map_err(|_| Refused)
     }
 }
 
 impl Court {
     /// A candidate among three attesters, whose proofs are really verified.
-    pub(super) fn with_proofs(ground: &Ground, commitment: &Commitment) -> Result<Self, Failed> {
-        let description = Description::parse(&ground.prover()?.keys.description)?;
-        let ids = [description.id(), description.parts().srs_id];
-        Self::open(ground, commitment, Arc::new(Proofs(description)), ids)
+    pub(super) fn with_proofs(mined: &Mined<'_>) -> Result<Self, Failed> {
+        let mut verifier = Verifier::new(Setup::Development);
+        let (circuits, srs) = (*verifier.circuits(), verifier.srs()?);
+        Self::open(mined, Arc::new(Proofs(Mutex::new(verifier))), circuits, srs)
     }
 
     /// A candidate among three attesters whose proofs are [`Digests`].
-    pub(super) fn with_digests(ground: &Ground, commitment: &Commitment) -> Result<Self, Failed> {
-        Self::open(ground, commitment, Arc::new(Digests), [[1; 32], [2; 32]])
+    pub(super) fn with_digests(mined: &Mined<'_>) -> Result<Self, Failed> {
+        Self::open(mined, Arc::new(Digests), Circuits([[1; 32]; CircuitKind::ALL.len()]), [2; 32])
     }
 
-    fn open(
-        ground: &Ground,
-        commitment: &Commitment,
-        verifier: Arc<dyn Verify>,
-        [circuit, srs]: [[u8; 32]; 2],
-    ) -> Result<Self, Failed> {
-        let (spec, context) = (ground.round.spec.clone(), ground.round.context);
-        let start = initial_record(&ground.round.layout, &pogo_protocol::model::State::initial(&spec))?;
+    fn open(mined: &Mined<'_>, verifier: Arc<dyn Verify>, circuits: Circuits, srs: [u8; 32]) -> Result<Self, Failed> {
+        let (round, commitment) = (mined.job.round, &mined.commitment);
+        let (spec, context) = (round.spec.clone(), round.context);
+        let start = initial_record(&round.layout, &State::initial(&spec))?;
         let task = Task {
             spec,
-            tree_depth: ground.round.shape.tree_depth,
+            tree_depth: round.shape.tree_depth,
+            trace_depth: round.shape.trace_depth,
             chain_id: context.chain_id,
             contract: context.contract,
             task: context.task,
-            circuit,
+            records: mined.job.data.len() as u32,
+            circuits,
             srs,
             head: start.state_root,
             rules: RULES,

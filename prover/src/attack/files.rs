@@ -58,7 +58,7 @@ pub const MAGICS: [&[u8]; 9] = [
 
 pub(super) fn hostile(ground: &Ground) -> Result<Seen, Failed> {
     let (spec, mined) = (&ground.round.spec, Mined::honest(ground.job())?);
-    let public = ground.round.public(&mined.commitment, [0; 32], [0; 32], [0; 32]);
+    let public = mined.public();
     let part = Part { updates: public.parts(1)[0].updates[..1].to_vec(), quantizes: Vec::new() };
     let artifacts = [
         mined.commitment.encode(),

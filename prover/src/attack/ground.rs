@@ -3,18 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use pogo_circuits::proof;
-use pogo_circuits::round::{Claim, RoundCircuit, Shape};
+use pogo_circuits::round::Shape;
 use pogo_circuits::srs::Srs;
 use pogo_protocol::codec::scalar_bytes;
+use pogo_protocol::commitment::Commitment;
 use pogo_protocol::data::Batch;
 use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
-use pogo_protocol::opening::Openings;
-use pogo_protocol::statement::{Context, Statement};
+use pogo_protocol::statement::{Circuits, Context, PublicRound};
 use pogo_protocol::step::calibrate;
-use pogo_verifier::container;
+use pogo_verifier::Setup;
 
-use super::Failed;
 use crate::commit::data_root;
 use crate::data::{self, Split};
 use crate::device::{Device, cpu};
@@ -33,9 +31,12 @@ pub struct Ground {
     pub data: Split,
     /// A net of 26 leaves for [`STEPS`] steps.
     pub round: Round,
+    /// The same, of a task that commits to the trace of every step.
+    pub traced: Round,
+    circuits: Circuits,
     device: Device,
     scratch: PathBuf,
-    prover: OnceLock<Result<Prover, String>>,
+    prover: OnceLock<Prover>,
 }
 
 impl Ground {
@@ -60,8 +61,16 @@ impl Ground {
             data_root: scalar_bytes(&root),
         };
         let context = Context { chain_id: 31_337, contract: [9; 20], task: [8; 32], round: 0, miner: [7; 20] };
-        let round = Round::new(spec, context, Shape::MINIMAL)?;
-        Ok(Self { data, round, device: Device::Cpu, scratch: scratch.to_path_buf(), prover: OnceLock::new() })
+        let traced = Spec { trace: TraceMode::Every, ..spec.clone() };
+        Ok(Self {
+            data,
+            round: Round::new(spec, context, Shape::MINIMAL)?,
+            traced: Round::new(traced, context, Shape::MINIMAL)?,
+            circuits: Setup::Development.circuits(),
+            device: Device::Cpu,
+            scratch: scratch.to_path_buf(),
+            prover: OnceLock::new(),
+        })
     }
 
     /// The round as its miner trains it.
@@ -69,7 +78,7 @@ impl Ground {
         Job { round: &self.round, data: &self.data.train, device: &self.device }
     }
 
-    /// `round`, which is this one with something else in it, on the same data.
+    /// `round`, which is one of these with something else in it, on the same data.
     pub fn job_of<'a>(&'a self, round: &'a Round) -> Job<'a> {
         Job { round, ..self.job() }
     }
@@ -82,25 +91,15 @@ impl Ground {
         Ok(Store::open(&self.scratch.join(name))?)
     }
 
-    /// SRS and keys, made by the first attack that proves.
-    ///
-    /// # Errors
-    /// [`Error::Proving`].
-    pub fn prover(&self) -> Result<&Prover, Error> {
-        let make =
-            || Prover::new(Shape::MINIMAL, Srs::development(Shape::MINIMAL.k)).map_err(|error| error.to_string());
-        self.prover.get_or_init(make).as_ref().map_err(|error| Error::Proving(error.clone()))
+    /// What is public of a commitment to [`Ground::round`].
+    pub fn public<'a>(&'a self, commitment: &'a Commitment, beacon: [u8; 32]) -> PublicRound<'a> {
+        let records = self.data.train.len() as u32;
+        self.round.public(commitment, records, beacon, &self.circuits, self.prover().srs.id())
     }
 
-    /// A proof of a statement from openings that need not obey it: what a miner hands in that
-    /// skips its own check.
-    ///
-    /// # Errors
-    /// [`Failed`] when Halo2 refuses to make one.
-    pub fn forge(&self, statement: &Statement, openings: Openings) -> Result<Vec<u8>, Failed> {
-        let Prover { srs, keys, shape } = self.prover()?;
-        let circuit = RoundCircuit::new(*shape, Claim::new(statement), openings);
-        Ok(container::encode(&keys.circuit(), &proof::prove(srs, keys, circuit)?))
+    /// SRS and keys, made by the first attack that proves.
+    pub fn prover(&self) -> &Prover {
+        self.prover.get_or_init(|| Prover::new(Srs::development(Shape::MINIMAL.k)))
     }
 
     /// Integer loss of the 4-bit model of a state, as an attester measures it.

@@ -2,22 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use pogo_protocol::cell::Cell;
+use pogo_protocol::cell::{Cell, CellSpace, Kind};
 use pogo_protocol::challenge::UpdateSample;
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::fixed::{self, LEAF};
 use pogo_protocol::model::State;
 use pogo_protocol::opening::{Openings, Violation};
 use pogo_protocol::record::StepRecord;
-use pogo_protocol::statement::Part;
+use pogo_protocol::statement::{CircuitKind, Circuits, Part, PublicRound};
+use pogo_protocol::trace::Trace as StepTrace;
+use rayon::prelude::*;
 
 use crate::checkpoint::{encode_codes, seal};
 use crate::commit::{self, step_roots};
 use crate::error::Error;
+use crate::open::cells::{Opener, TracedStep};
 use crate::open::{self, Step, assemble};
 use crate::replay::{Difference, replay};
+use crate::round::Round;
 use crate::store::{Log, Store};
+use crate::trace;
 use crate::train::{Job, Stepper, Trace, checkpoint_name, initial_record};
+
+/// Ids of no circuits: what is opened does not depend on them.
+const NO_CIRCUITS: Circuits = Circuits([[0; 32]; CircuitKind::ALL.len()]);
 
 /// All of a round: what is published of it, and what only its miner has.
 #[derive(Clone)]
@@ -28,6 +36,8 @@ pub struct Mined<'a> {
     pub states: Vec<State>,
     /// The codes of every step.
     pub codes: Vec<Vec<Vec<i8>>>,
+    /// The tensors of every step, in a round that commits to traces.
+    pub traces: Vec<StepTrace>,
     /// Records and final state.
     pub trace: Trace,
     /// What is committed to.
@@ -42,10 +52,13 @@ pub struct Draft<'a> {
     pub after: State,
     /// Codes of the step.
     pub codes: Vec<Vec<i8>>,
-    /// Its record; its roots are made from state and codes afterwards.
+    /// Its record; state and update root are made from state and codes afterwards.
     pub record: StepRecord,
+    /// Its tensors, in a round that commits to traces; the record has their root.
+    pub trace: Option<StepTrace>,
     /// Learning rate of the step.
     pub learning_rate: u32,
+    round: &'a Round,
 }
 
 impl Draft<'_> {
@@ -61,6 +74,17 @@ impl Draft<'_> {
                 self.after.weights[tensor][i] = fixed::update(weight, rounded, self.learning_rate);
             }
         }
+    }
+
+    /// Gives the record the root of the tensors as they are now.
+    ///
+    /// # Errors
+    /// [`Error::Leaf`] for a word out of its range.
+    pub fn hash_trace(&mut self) -> Result<(), Error> {
+        if let Some(trace) = &self.trace {
+            self.record.trace_root = trace::root(self.round, trace)?;
+        }
+        Ok(())
     }
 }
 
@@ -80,16 +104,20 @@ impl<'a> Mined<'a> {
     pub fn new(job: Job<'a>, start: State, mut edit: impl FnMut(u32, &mut Draft<'_>)) -> Result<Self, Error> {
         let layout = &job.round.layout;
         let mut records = vec![initial_record(layout, &start)?];
-        let (mut states, mut all_codes) = (vec![start], Vec::new());
+        let (mut states, mut all_codes, mut traces) = (vec![start], Vec::new(), Vec::new());
         let mut stepper = Stepper::new(&job, records[0].state_root)?;
         for t in 0..job.round.spec.steps {
             let before = &states[t as usize];
             stepper.load(before)?;
             let (record, result) = stepper.record(t..t + 1)?.remove(0);
-            let learning_rate = job.round.spec.learning_rate(t);
-            let mut draft = Draft { before, after: stepper.state()?, codes: result.codes, record, learning_rate };
+            let (round, learning_rate) = (job.round, job.round.spec.learning_rate(t));
+            let trace = round.trace.is_some().then(|| stepper.trace(before, t));
+            let (after, codes) = (stepper.state()?, result.codes);
+            let mut draft = Draft { before, after, codes, record, trace, learning_rate, round };
+            draft.hash_trace()?;
             edit(t, &mut draft);
-            let Draft { after, codes, mut record, .. } = draft;
+            let Draft { after, codes, mut record, trace, .. } = draft;
+            traces.extend(trace);
             let roots = step_roots(layout, &after, &codes)?;
             (record.state_root, record.update_root) = (roots.state, roots.update);
             states.push(after);
@@ -97,10 +125,10 @@ impl<'a> Mined<'a> {
             records.push(record);
         }
         drop(stepper);
-        Self::committed(job, states, all_codes, records)
+        Ok(Self { traces, ..Self::committed(job, states, all_codes, records)? })
     }
 
-    /// A round of any states, codes and records, which need not fit each other.
+    /// A round of any states, codes and records, which need not fit each other, without traces.
     ///
     /// # Errors
     /// [`Error::Leaf`] for a state out of its ranges.
@@ -112,7 +140,7 @@ impl<'a> Mined<'a> {
     ) -> Result<Self, Error> {
         let state = states[states.len() - 1].clone();
         let commitment = commit::commit(job.round, &records, &state, job.device)?;
-        Ok(Self { job, states, codes, trace: Trace { records, state }, commitment })
+        Ok(Self { job, states, codes, traces: Vec::new(), trace: Trace { records, state }, commitment })
     }
 
     /// The final state.
@@ -137,11 +165,24 @@ impl<'a> Mined<'a> {
         Ok(assemble(&self.job, &self.trace, &self.commitment, std::slice::from_ref(part), &steps)?.remove(0))
     }
 
+    /// What is public of the round.
+    pub fn public(&self) -> PublicRound<'_> {
+        let Job { round, data, .. } = self.job;
+        round.public(&self.commitment, data.len() as u32, [0; 32], &NO_CIRCUITS, [0; 32])
+    }
+
     /// Every cell of the round that does not hold, and the relation that it breaks.
     ///
     /// # Errors
     /// [`Error::Leaf`].
     pub fn bad_cells(&self) -> Result<Vec<(Cell, Violation)>, Error> {
+        let mut bad = self.bad_round_cells()?;
+        bad.extend(self.bad_traced_cells()?);
+        Ok(bad)
+    }
+
+    /// Those of the cells that a round proof opens.
+    fn bad_round_cells(&self) -> Result<Vec<(Cell, Violation)>, Error> {
         let roots = open::roots(&self.job.round.layout, &self.commitment);
         let leaves = self.job.round.layout.leaf_count();
         let mut bad = Vec::new();
@@ -155,6 +196,44 @@ impl<'a> Mined<'a> {
         let checked = (0..).zip(&openings.quantizes).map(|(leaf, opening)| (leaf, opening.check(&roots)));
         bad.extend(checked.filter_map(|(leaf, holds)| Some((Cell::quantize(leaf), holds.err()?))));
         Ok(bad)
+    }
+
+    /// Those of the cells that are opened from traces; none where the round commits to none.
+    fn bad_traced_cells(&self) -> Result<Vec<(Cell, Violation)>, Error> {
+        let (public, round) = (self.public(), self.job.round);
+        let (roots, depths) = (public.roots(), round.depths());
+        let Some(opener) = self.opener() else { return Ok(Vec::new()) };
+        let mut bad = Vec::new();
+        for step in 0..self.commitment.steps {
+            let traced = self.traced_step(step)?;
+            let cells = round.trace.iter().flat_map(|trace| {
+                let space = CellSpace::new(&round.spec, &round.layout, trace);
+                Kind::ALL.into_iter().filter(|kind| kind.is_traced()).flat_map(move |kind| space.of_step(kind, step))
+            });
+            let cells: Vec<Cell> = cells.collect();
+            let check = |&cell: &Cell| -> Result<Option<(Cell, Violation)>, Error> {
+                Ok(opener.open(&traced, cell)?.check(&roots, depths).err().map(|violation| (cell, violation)))
+            };
+            let found: Vec<_> = cells.par_iter().map(check).collect::<Result<_, _>>()?;
+            bad.extend(found.into_iter().flatten());
+        }
+        Ok(bad)
+    }
+
+    /// What opens the traced cells of the round; none where it commits to no traces.
+    pub fn opener(&self) -> Option<Opener<'_>> {
+        Opener::new(self.public(), self.job.round.shape.steps_depth, &self.trace.records, self.job.data)
+    }
+
+    /// A step of a round that commits to traces, as its miner has it.
+    ///
+    /// # Errors
+    /// [`Error::NoStep`] where there is no such step or it has no trace; [`Error::Leaf`].
+    pub fn traced_step(&self, step: u32) -> Result<TracedStep, Error> {
+        let t = step as usize;
+        let none = Error::NoStep { steps: self.traces.len() as u32, got: step };
+        let trace = self.traces.get(t).ok_or(none)?.clone();
+        TracedStep::new(self.job.round, step, [self.states[t].clone(), self.states[t + 1].clone()], trace)
     }
 
     /// Writes the round, which starts from the seed, into a work directory as if `pogo train` had,

@@ -1,6 +1,8 @@
 //! How often a random draw catches something, and how often it should.
 
-use pogo_protocol::cell::Cell;
+use std::collections::BTreeSet;
+
+use pogo_protocol::cell::{Cell, CellSpace, Kind};
 use pogo_protocol::challenge::{self, UpdateSample};
 use pogo_protocol::stream::keccak;
 
@@ -45,24 +47,48 @@ pub(super) fn beacon(index: u32) -> [u8; 32] {
 
 /// How often the real challenge draws one of the bad cells.
 pub(super) fn detection(mined: &Mined<'_>, bad: &[Cell]) -> Rate {
+    let bad: BTreeSet<Cell> = bad.iter().copied().collect();
+    let of = |kind| bad.iter().filter(|cell| cell.kind == kind).count();
+    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|&kind| of(kind) > 0).collect();
+    let catches =
+        |&index: &u32| kinds.iter().any(|&kind| draw(mined, kind, beacon(index)).iter().any(|cell| bad.contains(cell)));
+    let caught = (0..DRAWS).filter(catches).count() as u32;
+    let missed: f64 = kinds.iter().map(|&kind| missed(total(mined, kind), of(kind))).product();
+    Rate { drawn: "8 cells of each kind", caught, trials: DRAWS, expected: 1.0 - missed }
+}
+
+/// Cells of a kind that the real challenge draws.
+fn draw(mined: &Mined<'_>, kind: Kind, beacon: [u8; 32]) -> Vec<Cell> {
     let (steps, leaves) = (mined.commitment.steps, mined.job.round.layout.leaf_count());
     let hash = mined.commitment.hash();
-    let catches = |&index: &u32| {
-        let drawn = challenge::draw(beacon(index), hash, steps, leaves, SAMPLES);
-        let update = |sample: &UpdateSample| Cell::update(sample.step, sample.leaf as u32);
-        let quantize = |&leaf: &usize| Cell::quantize(leaf as u32);
-        let cells = drawn.updates.iter().map(update).chain(drawn.quantizes.iter().map(quantize));
-        cells.into_iter().any(|cell| bad.contains(&cell))
-    };
-    let caught = (0..DRAWS).filter(catches).count() as u32;
-    let updates = bad.iter().filter(|cell| cell.kind == Kind::Update).count();
-    let missed = missed(steps as usize * leaves, updates) * missed(leaves, bad.len() - updates);
-    Rate { drawn: "8 cells of each kind", caught, trials: DRAWS, expected: 1.0 - missed }
+    let round = || challenge::draw(beacon, hash, steps, leaves, SAMPLES);
+    let update = |sample: &UpdateSample| Cell::update(sample.step, sample.leaf as u32);
+    match (kind, space(mined)) {
+        (Kind::Update, _) => round().updates.iter().map(update).collect(),
+        (Kind::Quantize, _) => round().quantizes.iter().map(|&leaf| Cell::quantize(leaf as u32)).collect(),
+        (_, Some(space)) => challenge::draw_cells(beacon, hash, &space, kind, SAMPLES),
+        (_, None) => Vec::new(),
+    }
+}
+
+/// Cells of a kind in the round.
+pub(super) fn total(mined: &Mined<'_>, kind: Kind) -> u64 {
+    let leaves = mined.job.round.layout.leaf_count() as u64;
+    match kind {
+        Kind::Update => leaves * u64::from(mined.commitment.steps),
+        Kind::Quantize => leaves,
+        _ => space(mined).filter(|_| kind.is_traced()).map_or(0, |space| space.total(kind)),
+    }
+}
+
+fn space<'a>(mined: &'a Mined<'_>) -> Option<CellSpace<'a>> {
+    let round = mined.job.round;
+    Some(CellSpace::new(&round.spec, &round.layout, round.trace.as_ref()?))
 }
 
 /// Probability that [`SAMPLES`] of `cells`, without replacement, are none of the `bad` ones:
 /// `C(cells - bad, S) / C(cells, S)`.
-fn missed(cells: usize, bad: usize) -> f64 {
+fn missed(cells: u64, bad: usize) -> f64 {
     let (cells, bad) = (cells as f64, bad as f64);
     (0..SAMPLES).map(|k| k as f64).map(|k| ((cells - bad - k) / (cells - k)).max(0.0)).product()
 }

@@ -19,7 +19,7 @@ pub(super) fn chosen_start(ground: &Ground) -> Result<Seen, Failed> {
     if !mined.bad_cells()?.is_empty() {
         return Err("the chain from the chosen weights is not consistent".into());
     }
-    match Court::with_digests(ground, &mined.commitment) {
+    match Court::with_digests(&mined) {
         Ok(_) => Ok(Seen::unseen("the settlement takes the commitment")),
         Err(error) => match error.downcast::<SettleError>() {
             Ok(refusal) => Ok(Seen::stopped(refusal.to_string())),
@@ -29,7 +29,7 @@ pub(super) fn chosen_start(ground: &Ground) -> Result<Seen, Failed> {
 }
 
 pub(super) fn false_attestations(ground: &Ground) -> Result<Seen, Failed> {
-    let mut court = Court::with_digests(ground, &Mined::honest(ground.job())?.commitment)?;
+    let mut court = Court::with_digests(&Mined::honest(ground.job())?)?;
     court.prove_by_digests(beacon(0))?;
     let (losses, cell) = ([2, 1], Cell::update(0, 0));
     let said = court.attestation(0, Sign::Positive, losses);
@@ -66,7 +66,7 @@ pub(super) fn false_attestations(ground: &Ground) -> Result<Seen, Failed> {
 
 /// All stake is for the candidate, and its miner shows nobody the leaf of a cell.
 pub(super) fn withheld(ground: &Ground) -> Result<Seen, Failed> {
-    let mut court = Court::with_digests(ground, &Mined::honest(ground.job())?.commitment)?;
+    let mut court = Court::with_digests(&Mined::honest(ground.job())?)?;
     court.prove_by_digests(beacon(0))?;
     (0..BONDED).try_for_each(|attester| court.approve(attester, [2, 1]))?;
     let cell = Cell::update(3, 5);
@@ -87,7 +87,7 @@ pub(super) fn withheld(ground: &Ground) -> Result<Seen, Failed> {
 /// The miner prepares for the records `0..n / 3`. That many of the drawn ones it knows, and no more.
 pub(super) fn prepared_records(ground: &Ground) -> Result<Seen, Failed> {
     let honest = Mined::honest(ground.job())?;
-    let court = Court::with_digests(ground, &honest.commitment)?;
+    let court = Court::with_digests(&honest)?;
     let [a, b] = [0, 1].map(|number: usize| court.keys[number].address());
     let records = ground.data.test.len() as u32;
     let prepared = records / 3;
@@ -117,7 +117,7 @@ pub(super) fn zero_updates(ground: &Ground) -> Result<Seen, Failed> {
     if !mined.bad_cells()?.is_empty() || mined.state().weights != mined.states[0].weights {
         return Err("the zero updates are not consistent".into());
     }
-    let mut court = Court::with_digests(ground, &mined.commitment)?;
+    let mut court = Court::with_digests(&mined)?;
     court.prove_by_digests(beacon(0))?;
     for attester in 0..BONDED {
         court.approve(attester, measure(ground, &court, attester, beacon(0), mined.state()))?;

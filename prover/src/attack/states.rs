@@ -1,19 +1,19 @@
 //! Attacks on the states: D1, D2, D5, D6, D8, D9. Each leaves cells that break the update relation.
 
 use ark_bn254::Fr;
-use pogo_protocol::cell::Cell;
+use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::challenge::UpdateSample;
 use pogo_protocol::fixed::LEAF;
 use pogo_protocol::model::{Spec, State};
-use pogo_protocol::settle::{Event, Reason, SettleError, answer_part};
+use pogo_protocol::settle::{Answer, Event, Reason, SettleError, answer};
 use pogo_protocol::statement::Part;
 
 use super::court::{BONDED, Court};
 use super::ground::STEPS;
 use super::mine::{Draft, Mined};
-use super::rates::{DRAWS, beacon, detection};
+use super::rates::{DRAWS, beacon, detection, total};
 use super::{Failed, Fate, Ground, Seen};
-use crate::open::roots;
+use crate::open::{Opened, roots};
 use crate::store::Store;
 
 /// What a round of lies comes to: cells that do not hold cannot be proven, so whoever finds one
@@ -23,7 +23,7 @@ pub(super) fn judge(mined: &Mined<'_>, store: &Store) -> Result<Seen, Failed> {
     let bad = mined.bad_cells()?;
     if let Some((cell, violation)) = bad.first() {
         let cells: Vec<Cell> = bad.iter().map(|(cell, _)| *cell).collect();
-        let all = (STEPS as usize + 1) * mined.job.round.layout.leaf_count();
+        let all: u64 = Kind::ALL.into_iter().map(|kind| total(mined, kind)).sum();
         let why = format!("{} of {all} cells bad; {cell}: {violation}", bad.len());
         return Ok(Seen { rate: Some(detection(mined, &cells)), ..Seen::stopped(why) });
     }
@@ -123,23 +123,24 @@ pub(super) fn one_leaf(ground: &Ground) -> Result<Seen, Failed> {
         return Ok(Seen::unseen("replay does not see it, so nobody disputes it"));
     }
 
-    let mut court = Court::with_proofs(ground, &mined.commitment)?;
-    let (circuit, srs) = (ground.prover()?.keys.circuit(), ground.prover()?.srs.id());
-    let public = |beacon| ground.round.public(&mined.commitment, beacon, circuit, srs);
+    let mut court = Court::with_proofs(&mined)?;
+    let public = |beacon| ground.public(&mined.commitment, beacon);
     let bad = UpdateSample { step, leaf };
     let misses = |beacon: &[u8; 32]| public(*beacon).parts(1).iter().all(|part| !part.updates.contains(&bad));
     let beacon = (0..DRAWS).map(beacon).find(misses).ok_or("every draw meets the cell")?;
     court.seed(beacon)?;
     let part = &public(beacon).parts(1)[0];
     let statement = &court.chain.statements(court.id)?[0];
-    let proof = ground.prover()?.prove(statement, mined.openings(part)?)?;
+    let proof = ground.prover().prove(statement, Opened::Round(mined.openings(part)?))?;
     court.chain.prove(court.now, court.id, &[&proof])?;
     (0..BONDED).try_for_each(|attester| court.approve(attester, [2, 1]))?;
 
     let cell = Cell::update(step, leaf as u32);
     court.dispute(cell)?;
-    let part = answer_part(&public(beacon), cell).ok_or("there is no such cell")?;
-    let forged = ground.forge(&court.chain.answer_statement(court.id, cell)?, mined.openings(&part)?)?;
+    let Some(Answer::Round(part)) = answer(&public(beacon), cell) else { return Err("there is no such cell".into()) };
+    let statement = court.chain.answer_statement(court.id, cell)?;
+    // What a miner hands in that skips its own check.
+    let forged = ground.prover().prove_unchecked(&statement, Opened::Round(mined.openings(&part)?))?;
     let answered = court.chain.answer(court.now, court.id, cell, &forged);
     let refused = answered == Err(SettleError::Proof { part: 0 });
     let end = match court.settle()? {

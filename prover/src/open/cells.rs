@@ -1,0 +1,302 @@
+//! Open cells: what one cell of any kind opens, from the step that it is of.
+//!
+//! An opening stands where its public sample says ([`PublicRound::sample`]); what stands there comes
+//! from the step. Whether it obeys its relation is for [`CellOpening::check`].
+
+use ark_bn254::Fr;
+use ark_ff::AdditiveGroup;
+use pogo_protocol::cell::activation::{ActivationOpening, ActivationSample};
+use pogo_protocol::cell::blank::BlankOpening;
+use pogo_protocol::cell::errors::{ErrorsOpening, ErrorsSample};
+use pogo_protocol::cell::init::InitOpening;
+use pogo_protocol::cell::input::{InputOpening, InputSample};
+use pogo_protocol::cell::link::LinkOpening;
+use pogo_protocol::cell::loss::{LossOpening, LossSample};
+use pogo_protocol::cell::momentum::{Momenta, MomentumOpening, MomentumSample};
+use pogo_protocol::cell::weights::{WeightsOpening, WeightsSample};
+use pogo_protocol::cell::{ByteLeaf, Cell, CellOpening, ExponentsLeaf, Place, Record, WordLeaf};
+use pogo_protocol::data::DataSet;
+use pogo_protocol::leaf::{FEATURES_DEPTH, feature_leaves, tag, weights_hash};
+use pogo_protocol::merkle::{LeafPlace, Tree, hash_pairs};
+use pogo_protocol::model::{Exponents, State};
+use pogo_protocol::poseidon;
+use pogo_protocol::product::{ProductCell, TracedRecord};
+use pogo_protocol::record::StepRecord;
+use pogo_protocol::statement::{PublicRound, Sample};
+use pogo_protocol::trace::{Placed, TensorId, Trace, TraceLayout};
+
+use super::Model;
+use crate::commit::{data_tree, leaf_of, momenta_hash, records_tree};
+use crate::error::Error;
+use crate::round::Round;
+use crate::trace;
+
+/// What cells of all steps are opened from beside their step: the records and the training data.
+pub struct Opener<'a> {
+    round: PublicRound<'a>,
+    layout: &'a TraceLayout,
+    records: &'a [StepRecord],
+    records_tree: Tree,
+    data: &'a DataSet,
+    data_tree: Tree,
+}
+
+/// One step with its tensors and trees.
+pub struct TracedStep {
+    step: u32,
+    before: Model,
+    after: Model,
+    trace: Trace,
+    tree: Tree,
+}
+
+impl TracedStep {
+    /// Hashes step `step` of a round, from the states before and after it and its tensors.
+    ///
+    /// # Errors
+    /// [`Error::TraceTooLarge`]; [`Error::Leaf`], which no step leaves behind.
+    pub fn new(round: &Round, step: u32, [before, after]: [State; 2], trace: Trace) -> Result<Self, Error> {
+        let tree = trace::tree(&round.trace_layout()?, &trace)?;
+        let model = |state| Model::new(&round.layout, state);
+        Ok(Self { step, before: model(before)?, after: model(after)?, trace, tree })
+    }
+}
+
+impl<'a> Opener<'a> {
+    /// Hashes the records, in a tree of `steps_depth`, and the data; none where the round commits to
+    /// no traces.
+    pub fn new(
+        round: PublicRound<'a>,
+        steps_depth: usize,
+        records: &'a [StepRecord],
+        data: &'a DataSet,
+    ) -> Option<Self> {
+        let layout = round.trace?;
+        let (records_tree, data_tree) = (records_tree(steps_depth, records), data_tree(data));
+        Some(Self { round, layout, records, records_tree, data, data_tree })
+    }
+
+    /// Opens a cell of this step, whether it holds or not.
+    ///
+    /// # Errors
+    /// [`Error::NoCell`] for a cell of another step, or one that a round proof opens; [`Error::Leaf`],
+    /// which no step leaves behind.
+    pub fn open(&self, step: &TracedStep, cell: Cell) -> Result<CellOpening, Error> {
+        let place = self.round.space().and_then(|space| space.place(cell));
+        match (self.round.sample(cell), place) {
+            (Some(sample), Some(place)) if cell.step == step.step => At { of: self, step, cell }.open(sample, place),
+            _ => Err(Error::NoCell { cell }),
+        }
+    }
+}
+
+/// A cell as it is opened.
+struct At<'a> {
+    of: &'a Opener<'a>,
+    step: &'a TracedStep,
+    cell: Cell,
+}
+
+impl At<'_> {
+    fn open(&self, sample: Sample, place: Place) -> Result<CellOpening, Error> {
+        let path = |position| self.step.tree.path(position);
+        Ok(match (sample, place) {
+            (Sample::Link(sample), Place::Step) => CellOpening::Link(LinkOpening {
+                sample,
+                before: self.before(),
+                after: self.after(),
+                path: path(sample.losses),
+            }),
+            (Sample::Input(sample), _) => CellOpening::Input(self.input(sample)?),
+            (Sample::Weights(sample), Place::Leaf(leaf)) => CellOpening::Weights(self.weights(sample, leaf)?),
+            (Sample::Product(..), Place::Tile(tile)) => self.product(tile)?,
+            (Sample::Activation(sample), Place::Row(_, row, column, _)) => {
+                CellOpening::Activation(self.activation(sample, row, column)?)
+            }
+            (Sample::Loss(sample), Place::Batch(row)) => CellOpening::Loss(self.loss(sample, row)?),
+            (Sample::Errors(sample), Place::Row(_, row, column, _)) => {
+                CellOpening::Errors(self.errors(sample, row, column)?)
+            }
+            (Sample::Momentum(sample), Place::Leaf(leaf)) => CellOpening::Momentum(self.momentum(sample, leaf)?),
+            (Sample::Blank(sample), _) => {
+                CellOpening::Blank(BlankOpening { sample, path: path(sample.position), after: self.after() })
+            }
+            (Sample::Init(sample), _) => {
+                CellOpening::Init(InitOpening { sample, path: self.step.before.tree.path(sample.position) })
+            }
+            _ => return Err(self.none()),
+        })
+    }
+
+    fn input(&self, sample: InputSample) -> Result<InputOpening, Error> {
+        let record = sample.record as usize;
+        let label = *self.of.data.labels.get(record).ok_or(self.none())?;
+        let features = features_tree(self.of.data.record(record));
+        Ok(InputOpening {
+            sample,
+            leaf: features.leaf(sample.column),
+            path: self.step.tree.path(sample.position),
+            after: self.after(),
+            features_path: features.path(sample.column),
+            label: label.into(),
+            data_path: self.of.data_tree.path(record),
+        })
+    }
+
+    fn weights(&self, sample: WeightsSample, leaf: LeafPlace) -> Result<WeightsOpening, Error> {
+        let before = &self.step.before;
+        Ok(WeightsOpening {
+            sample,
+            before: self.before(),
+            after: self.after(),
+            weights: *leaf_of(&before.state.weights[leaf.tensor], leaf.index_in_tensor),
+            momenta_hash: momenta_hash(self.of.round.layout, &before.state, self.cell.index as usize)?,
+            path: before.tree.path(sample.state),
+            rounded: self.bytes(TensorId::Weights(leaf.tensor), leaf.row, leaf.column)?,
+            used: self.used(leaf.tensor)?,
+            next: self.next(leaf.tensor)?,
+        })
+    }
+
+    fn product(&self, tile: ProductCell) -> Result<CellOpening, Error> {
+        let (step, after) = (self.step, self.cell.step as usize + 1);
+        let record = TracedRecord::new(&self.of.records[after], self.of.records_tree.path(after));
+        let opening = tile.open(self.of.layout, &step.trace, &step.tree, self.cell.step, record);
+        opening.map(CellOpening::Product).ok_or(self.none())
+    }
+
+    fn activation(&self, sample: ActivationSample, row: usize, column: usize) -> Result<ActivationOpening, Error> {
+        let below = sample.tensor as usize;
+        Ok(ActivationOpening {
+            sample,
+            after: self.after(),
+            sums: self.words(TensorId::Sums(below), row, column)?,
+            activations: self.bytes(TensorId::Inputs(below + 1), row, column)?,
+            used_below: self.used(below)?,
+            used: self.used(below + 1)?,
+            next: self.next(below + 1)?,
+        })
+    }
+
+    fn loss(&self, sample: LossSample, row: usize) -> Result<LossOpening, Error> {
+        let (last, record) = (sample.tensor as usize, sample.record as usize);
+        let label = *self.of.data.labels.get(record).ok_or(self.none())?;
+        let losses = |row: usize, position: usize| {
+            let loss = self.step.trace.losses().get(row).copied().ok_or(self.none())?;
+            Ok::<_, Error>((Fr::from(loss), self.step.tree.path(position)))
+        };
+        Ok(LossOpening {
+            sample,
+            after: self.after(),
+            sums: self.words(TensorId::Sums(last), row, 0)?,
+            errors: self.bytes(TensorId::Errors(last), row, 0)?,
+            before: match sample.before {
+                Some(position) => losses(row - 1, position)?,
+                None => (Fr::ZERO, vec![Fr::ZERO; self.of.layout.depth()]),
+            },
+            losses: losses(row, sample.losses)?,
+            used: self.used(last)?,
+            next: self.next(last)?,
+            label,
+            features: features_hash(self.of.data.record(record)),
+            data_path: self.of.data_tree.path(record),
+        })
+    }
+
+    fn errors(&self, sample: ErrorsSample, row: usize, column: usize) -> Result<ErrorsOpening, Error> {
+        let tensor = sample.tensor as usize;
+        Ok(ErrorsOpening {
+            sample,
+            after: self.after(),
+            below: self.words(TensorId::Below(tensor + 1), row, column)?,
+            activations: self.bytes(TensorId::Inputs(tensor + 1), row, column)?,
+            errors: self.bytes(TensorId::Errors(tensor), row, column)?,
+            used_above: self.used(tensor + 1)?,
+            used: self.used(tensor)?,
+            next: self.next(tensor)?,
+        })
+    }
+
+    fn momentum(&self, sample: MomentumSample, leaf: LeafPlace) -> Result<MomentumOpening, Error> {
+        let momenta = |model: &Model| -> Result<Momenta, Error> {
+            let of = |tensors: &[Vec<i32>]| *leaf_of(&tensors[leaf.tensor], leaf.index_in_tensor);
+            Ok(Momenta {
+                weights_hash: weights_hash(&of(&model.state.weights))?,
+                momenta: of(&model.state.momenta),
+                scale: model.state.scales[leaf.tensor][leaf.index_in_tensor],
+                path: model.tree.path(sample.state),
+            })
+        };
+        Ok(MomentumOpening {
+            sample,
+            before: self.before(),
+            after: self.after(),
+            momenta_before: momenta(&self.step.before)?,
+            momenta_after: momenta(&self.step.after)?,
+            gradient: self.words(TensorId::Gradients(leaf.tensor), leaf.row, leaf.column)?,
+            used: self.used(leaf.tensor)?,
+        })
+    }
+
+    fn none(&self) -> Error {
+        Error::NoCell { cell: self.cell }
+    }
+
+    /// Record before the step.
+    fn before(&self) -> Record {
+        self.record(self.cell.step as usize)
+    }
+
+    /// Record after the step.
+    fn after(&self) -> Record {
+        self.record(self.cell.step as usize + 1)
+    }
+
+    fn record(&self, index: usize) -> Record {
+        Record::new(&self.of.records[index], self.of.records_tree.path(index))
+    }
+
+    /// Exponents of tensor `l` that the step used.
+    fn used(&self, l: usize) -> Result<ExponentsLeaf, Error> {
+        self.exponents(|after| after.exponents.as_ref(), l)
+    }
+
+    /// Exponents of tensor `l` that the step asks for.
+    fn next(&self, l: usize) -> Result<ExponentsLeaf, Error> {
+        self.exponents(|after| after.next_exponents.as_ref(), l)
+    }
+
+    fn exponents(&self, of: impl Fn(&StepRecord) -> Option<&Exponents>, l: usize) -> Result<ExponentsLeaf, Error> {
+        let exponents = of(&self.of.records[self.cell.step as usize + 1]);
+        exponents.map(|exponents| ExponentsLeaf::new(exponents, l)).ok_or(self.none())
+    }
+
+    /// A leaf of a tensor of bytes.
+    fn bytes(&self, id: TensorId, row: usize, column: usize) -> Result<ByteLeaf, Error> {
+        let placed = self.placed(id)?;
+        let bytes = self.step.trace.bytes_row(placed, row, column).ok_or(self.none())?;
+        Ok(ByteLeaf { bytes, path: self.step.tree.path(placed.position(row, column, 0)) })
+    }
+
+    /// A leaf of a tensor of words, of its last slab.
+    fn words(&self, id: TensorId, row: usize, column: usize) -> Result<WordLeaf, Error> {
+        let (placed, trace) = (self.placed(id)?, &self.step.trace);
+        let slab = placed.slabs - 1;
+        let words = trace.words_row(placed, row, column, slab).ok_or(self.none())?;
+        Ok(WordLeaf { words, path: self.step.tree.path(placed.position(row, column, slab)) })
+    }
+
+    fn placed(&self, id: TensorId) -> Result<&Placed, Error> {
+        self.of.layout.tensor(id).ok_or(self.none())
+    }
+}
+
+/// Tree over the features of a data record.
+fn features_tree(features: &[i8]) -> Tree {
+    Tree::new(FEATURES_DEPTH, feature_leaves(features), hash_pairs)
+}
+
+/// Hash of the features of a data record.
+fn features_hash(features: &[i8]) -> Fr {
+    poseidon::hash(Fr::from(tag::FEATURES), features_tree(features).root(), Fr::from(features.len() as u64))
+}

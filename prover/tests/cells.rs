@@ -1,0 +1,168 @@
+//! Every cell of an honest round holds, and a lie at one place breaks the cells that read it and no
+//! others. Plain relations only; circuits are held to them elsewhere.
+
+use ark_bn254::Fr;
+use pogo_circuits::round::Shape;
+use pogo_protocol::cell::{Cell, CellSpace, Kind};
+use pogo_protocol::codec::scalar_bytes;
+use pogo_protocol::data::DataSet;
+use pogo_protocol::fixed::pcg;
+use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
+use pogo_protocol::statement::Context;
+use pogo_protocol::trace::TensorId;
+use pogo_prover::attack::mine::{Draft, Mined};
+use pogo_prover::commit::data_root;
+use pogo_prover::device::Device;
+use pogo_prover::round::Round;
+use pogo_prover::train::Job;
+
+const STEPS: u32 = 3;
+/// Shallow trees, which save most of the hashing.
+const SHAPE: Shape = Shape { tree_depth: 10, steps_depth: 2, trace_depth: 13, ..Shape::MINIMAL };
+/// The step that miners lie about.
+const LIE: u32 = 1;
+
+/// A round on noise, which commits to the trace of every step.
+struct Ground {
+    round: Round,
+    data: DataSet,
+}
+
+impl Ground {
+    fn new(layers: &[u32], batch: u32) -> Self {
+        let (width, classes, count) = (layers[0] as usize, layers[layers.len() - 1] as usize, 2 * batch + 1);
+        let noise = |i: u32| (pcg(i) % 255) as i32 - 127;
+        let data = DataSet {
+            width,
+            classes,
+            features: (0..count * layers[0]).map(|i| noise(i) as i8).collect(),
+            labels: (0..count).map(|i| (pcg(i + 7) % classes as u32) as u16).collect(),
+        };
+        let spec = Spec {
+            name: "cells".into(),
+            layers: layers.to_vec(),
+            batch,
+            steps: STEPS,
+            checkpoint_every: 1,
+            learning_rate: 1 << 18,
+            schedule: Schedule::Linear,
+            warmup: 0,
+            seed: 3,
+            trace: TraceMode::Every,
+            data_root: scalar_bytes(&data_root(&data)),
+        };
+        let context = Context { chain_id: 31_337, contract: [9; 20], task: [8; 32], round: 0, miner: [7; 20] };
+        Self { round: Round::new(spec, context, SHAPE).expect("it fits the preset"), data }
+    }
+
+    /// Two tensors, nothing of whose size divides 64.
+    fn small() -> Self {
+        Self::new(&[70, 66, 5], 32)
+    }
+
+    fn job(&self) -> Job<'_> {
+        Job { round: &self.round, data: &self.data, device: &Device::Cpu }
+    }
+
+    fn honest(&self) -> Mined<'_> {
+        Mined::honest(self.job()).expect("an honest round")
+    }
+
+    /// A round whose step [`LIE`] is changed.
+    fn lie(&self, lie: impl Fn(&mut Draft<'_>)) -> Mined<'_> {
+        let edit = |t, draft: &mut Draft<'_>| {
+            if t == LIE {
+                lie(draft)
+            }
+        };
+        Mined::new(self.job(), State::initial(&self.round.spec), edit).expect("words of a leaf")
+    }
+}
+
+fn bad_cells(mined: &Mined<'_>) -> Vec<Cell> {
+    mined.bad_cells().expect("every cell is opened").into_iter().map(|(cell, _)| cell).collect()
+}
+
+fn names(cells: &[Cell]) -> Vec<String> {
+    cells.iter().map(Cell::to_string).collect()
+}
+
+#[test]
+fn every_cell_of_an_honest_round_holds() {
+    for (layers, batch) in [(&[70, 66, 5][..], 32), (&[128, 64, 64], 64), (&[70, 5], 4), (&[3, 66, 65, 2], 128)] {
+        let ground = Ground::new(layers, batch);
+        let mined = ground.honest();
+        assert_eq!(mined.bad_cells().expect("every cell is opened"), [], "{layers:?}");
+    }
+}
+
+#[test]
+fn every_opening_stands_where_the_public_sample_says() {
+    let ground = Ground::small();
+    let (mined, round) = (ground.honest(), &ground.round);
+    let (public, opener) = (mined.public(), mined.opener().expect("traces are committed to"));
+    let space = CellSpace::new(&round.spec, &round.layout, round.trace.as_ref().expect("traces are committed to"));
+    let mut count = 0;
+    for step in 0..STEPS {
+        let traced = mined.traced_step(step).expect("a step of the round");
+        let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_traced() || (*kind == Kind::Init && step == 0));
+        for cell in kinds.flat_map(|kind| space.of_step(kind, step)) {
+            let opening = opener.open(&traced, cell).expect("a cell of the round");
+            assert_eq!(Some(opening.sample()), public.sample(cell), "{cell}");
+            assert_eq!(opening.check(&public.roots(), round.depths()), Ok(()), "{cell}");
+            count += 1;
+        }
+        assert!(opener.open(&traced, Cell::new(Kind::Loss, step ^ 1, 0)).is_err(), "a cell of another step");
+        assert!(opener.open(&traced, Cell::update(step, 0)).is_err(), "a cell of a round proof");
+    }
+    let all: u64 = Kind::ALL.into_iter().filter(|kind| kind.is_traced()).map(|kind| space.total(kind)).sum();
+    assert_eq!(count, all + space.total(Kind::Init));
+}
+
+#[test]
+fn a_changed_element_of_the_trace_breaks_the_cells_that_read_it_and_no_others() {
+    // The first element of each tensor, of its last slab. Products of tensor 0 are cells 0 to 3, of
+    // tensor 1 cells 4 and 5; gradients are 6 to 9, and 10, 11; errors below are 12 and 13. A sum or an
+    // error below that moves by one rounds to the same byte here.
+    let expected: [(TensorId, &[&str]); 12] = [
+        (TensorId::Weights(0), &["weights:1:0", "product:1:0"]),
+        (TensorId::Inputs(0), &["input:1:0", "product:1:0", "product:1:2", "product:1:6", "product:1:8"]),
+        (TensorId::Sums(0), &["product:1:1"]),
+        (TensorId::Errors(0), &["product:1:6", "product:1:7", "errors:1:0"]),
+        (TensorId::Gradients(0), &["product:1:6", "momentum:1:0"]),
+        (TensorId::Weights(1), &["weights:1:132", "product:1:4", "product:1:12"]),
+        (TensorId::Inputs(1), &["product:1:4", "product:1:10", "activation:1:0", "errors:1:0"]),
+        (TensorId::Sums(1), &["product:1:5"]),
+        (TensorId::Errors(1), &["product:1:10", "product:1:12", "product:1:13", "loss:1:0"]),
+        (TensorId::Gradients(1), &["product:1:10", "momentum:1:132"]),
+        (TensorId::Below(1), &["product:1:12"]),
+        (TensorId::Losses, &["loss:1:0", "loss:1:1"]),
+    ];
+    let ground = Ground::small();
+    let tensors = ground.round.trace.as_ref().expect("traces are committed to").tensors();
+    assert!(tensors.iter().map(|placed| placed.id).eq(expected.iter().map(|(id, _)| *id)));
+    let found = expected.map(|(id, _)| {
+        let mined = ground.lie(|draft| {
+            draft.trace.as_mut().expect("traces are committed to").tamper(id);
+            draft.hash_trace().expect("words of a leaf");
+        });
+        (id, names(&bad_cells(&mined)))
+    });
+    assert_eq!(found, expected.map(|(id, cells)| (id, cells.iter().map(|&cell| cell.to_owned()).collect())));
+}
+
+#[test]
+fn a_salt_in_a_record_breaks_a_link_or_every_traced_cell_of_the_step() {
+    let ground = Ground::small();
+    let salted = |salt: fn(&mut Draft<'_>)| bad_cells(&ground.lie(salt));
+    let used = |draft: &mut Draft<'_>| draft.record.exponents.as_mut().expect("of a step").errors[0] += 1;
+    let next = |draft: &mut Draft<'_>| draft.record.next_exponents.as_mut().expect("of a step").errors[0] += 1;
+    assert_eq!(names(&salted(|draft| draft.record.loss += 1)), ["link:1:0"]);
+    assert!(names(&salted(used)).contains(&"link:1:0".to_owned()));
+    assert_eq!(names(&salted(next)), ["link:2:0"]);
+
+    let space = CellSpace::new(&ground.round.spec, &ground.round.layout, ground.round.trace.as_ref().unwrap());
+    let traced = Kind::ALL.into_iter().filter(|kind| kind.is_traced());
+    let all: Vec<Cell> = traced.flat_map(|kind| space.of_step(kind, LIE)).collect();
+    assert_eq!(salted(|draft| draft.record.trace_root += Fr::from(1u64)), all);
+}

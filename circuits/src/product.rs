@@ -8,9 +8,8 @@
 //! from the spec, and `first` where there is no slab before. **The digest must be its keccak**: a proof
 //! for a point that was known before the tiles were made shows nothing.
 
-use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::plonk::{Circuit, ConstraintSystem, Error};
+use halo2_proofs::plonk::ConstraintSystem;
 use pogo_protocol::leaf::{tag, words_leaf};
 use pogo_protocol::merkle::node;
 use pogo_protocol::product::{
@@ -20,11 +19,11 @@ use pogo_protocol::statement::STEP_BITS;
 
 use crate::cells::power;
 use crate::cells::product::{self, Multiplier, elements};
+use crate::chips::Columns;
 use crate::chips::poseidon::{Operand, convert};
 use crate::chips::values::{Lines, Range, Source};
-use crate::chips::{Columns, poseidon, values};
-use crate::grid::{Grid, Gridded};
-use crate::round::{DEGREE, hand_over};
+use crate::circuit::Gridded;
+use crate::grid::Grid;
 
 /// Size of a product circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,19 +43,12 @@ impl ProductShape {
     }
 }
 
-impl Default for ProductShape {
-    fn default() -> Self {
-        Self::minimal(Orientation::Forward)
-    }
-}
-
 /// A product circuit with its witness.
 #[derive(Clone, Debug)]
 pub struct ProductCircuit {
     shape: ProductShape,
     instances: [ark_bn254::Fr; 6],
     opening: ProductOpening,
-    known: bool,
 }
 
 impl ProductCircuit {
@@ -75,10 +67,10 @@ impl ProductCircuit {
         let Depths { trace, steps } = shape.depths;
         let fits = trace - TILE_HEIGHT <= TILE_BITS as usize && steps <= STEP_BITS as usize;
         assert!(fits, "depths {trace} and {steps} do not fit the packed sample");
-        Self { shape, instances, opening, known: true }
+        Self { shape, instances, opening }
     }
 
-    /// The circuit without a witness, for keys.
+    /// The circuit with zeros for a witness, for keys.
     pub fn blank(shape: ProductShape) -> Self {
         let zero = ark_bn254::Fr::from(0u64);
         let path = vec![zero; shape.depths.trace - TILE_HEIGHT];
@@ -92,18 +84,13 @@ impl ProductCircuit {
             after: Tile { rows: vec![[0; TILE]; TILE], number: 0, path },
             record: TracedRecord { pair: zero, rest: [zero; 3], path: vec![zero; shape.depths.steps] },
         };
-        Self { known: false, ..Self::at_point(shape, [zero; 6], opening) }
+        Self::at_point(shape, [zero; 6], opening)
     }
+}
 
-    /// All cells.
-    pub fn grid(&self) -> Grid {
-        self.fill(Grid::default())
-    }
-
-    /// All cells, with something added to the assignments of these numbers and all that depends on
-    /// them following.
-    pub fn tampered_grid(&self, changes: &[(usize, Fr)]) -> Grid {
-        self.fill(Grid::tampered(changes))
+impl Gridded for ProductCircuit {
+    fn gates(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
+        product::configure(meta, columns);
     }
 
     fn fill(&self, mut grid: Grid) -> Grid {
@@ -176,41 +163,4 @@ impl ProductCircuit {
 fn zero_tile() -> ark_bn254::Fr {
     let leaf = words_leaf(&[0; TILE]).expect("zero is a word");
     (0..TILE_HEIGHT).fold(leaf, |digest, _| node(digest, digest))
-}
-
-impl Gridded for ProductCircuit {
-    fn grid(&self) -> Grid {
-        self.grid()
-    }
-}
-
-impl Circuit<Fr> for ProductCircuit {
-    type Config = Columns;
-    type FloorPlanner = SimpleFloorPlanner;
-    type Params = ProductShape;
-
-    fn params(&self) -> ProductShape {
-        self.shape
-    }
-
-    fn without_witnesses(&self) -> Self {
-        Self::blank(self.shape)
-    }
-
-    fn configure(meta: &mut ConstraintSystem<Fr>) -> Columns {
-        meta.set_minimum_degree(DEGREE);
-        let columns = Columns::configure(meta);
-        poseidon::configure(meta, &columns);
-        values::configure(meta, &columns);
-        product::configure(meta, &columns);
-        columns
-    }
-
-    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, _: ProductShape) -> Columns {
-        Self::configure(meta)
-    }
-
-    fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
-        hand_over(&self.grid(), &columns, self.known, &mut layouter)
-    }
 }

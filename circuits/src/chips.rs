@@ -1,7 +1,8 @@
 //! Chips: the columns and what all cells of a training step are built from.
 //!
-//! [`poseidon`] hashes, [`values`] composes looked-up digits to integers.
+//! [`poseidon`] hashes, [`values`] composes looked-up digits to integers, [`arithmetic`] multiplies and adds them.
 
+pub mod arithmetic;
 pub mod poseidon;
 pub mod values;
 

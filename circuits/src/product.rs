@@ -20,6 +20,7 @@ use pogo_protocol::statement::STEP_BITS;
 use crate::cells::power;
 use crate::cells::product::{self, Multiplier, elements};
 use crate::chips::Columns;
+use crate::chips::arithmetic::Arithmetic;
 use crate::chips::poseidon::{Operand, convert};
 use crate::chips::values::{Lines, Range, Source};
 use crate::circuit::Gridded;
@@ -94,9 +95,9 @@ impl Gridded for ProductCircuit {
     }
 
     fn fill(&self, mut grid: Grid) -> Grid {
-        Lines::table(&mut grid, &[Range::Bit, Range::Zero, Range::One, Range::Byte]);
-        let mut lines = Lines::default();
-        let zero = lines.constant(&mut grid, false);
+        Lines::table(&mut grid, &Range::ARITHMETIC);
+        let mut arithmetic = Arithmetic::new(&mut grid);
+        let lines = &mut arithmetic.lines;
         let mut row = 0;
         let mut public = |grid: &mut Grid, name| {
             row += 1;
@@ -124,23 +125,24 @@ impl Gridded for ProductCircuit {
         let sample = lines.compose(&mut grid, &sample, Range::Free, "packed sample");
         grid.public(sample, row);
 
-        let mut builder = Multiplier::new(grid, lines, zero, digest);
+        let mut builder = Multiplier::new(grid, arithmetic, digest);
         let [left_inner, right_inner] = self.shape.orientation.inner();
         let (left_sums, left) = builder.left(left, left_inner, &left_at);
         let (right_sums, right) = builder.right(right, right_inner, &right_at);
         let (after_sum, result) = builder.words(&elements(after), (&after_at, &after.path));
-        let (_, start) = builder.words(&elements(before), (&before_at, &before.path));
-        let sum = builder.add_products(&left_sums, &right_sums);
-        builder.grid.equal(sum, after_sum);
+        let (before_sum, start) = builder.words(&elements(before), (&before_at, &before.path));
+        let sums: Vec<_> = left_sums.into_iter().zip(right_sums).collect();
+        let Multiplier { mut grid, mut lane, mut arithmetic, .. } = builder;
+        let sum = arithmetic.dot(&mut grid, before_sum, &sums);
+        grid.equal(sum, after_sum);
 
         // The tile before is the tile of zeros, or it is in the trace as all others are.
-        let empty = builder.constant(convert(zero_tile()));
-        builder.equal_if(first.value, start.digest, empty);
-        builder.equal_unless(first.value, start.root, result.root);
-        builder.grid.equal(left.root, result.root);
-        builder.grid.equal(right.root, result.root);
+        let empty = arithmetic.constant(&mut grid, convert(zero_tile()));
+        arithmetic.equal_if(&mut grid, first.value, start.digest, empty);
+        arithmetic.equal_unless(&mut grid, first.value, start.root, result.root);
+        grid.equal(left.root, result.root);
+        grid.equal(right.root, result.root);
 
-        let Multiplier { mut grid, mut lane, .. } = builder;
         let trace = lane.hash(&mut grid, tag::TRACE_ROOT, Operand::Copy(result.root), Operand::Copy(layout));
         let [loss, used, asked] = record.rest.map(convert);
         let rest = [

@@ -8,9 +8,8 @@
 //! from the spec, and `first` where there is no slab before. **The digest must be its keccak**: a proof
 //! for a point that was known before the tiles were made shows nothing.
 
-use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::plonk::{Circuit, ConstraintSystem, Error};
+use halo2_proofs::plonk::ConstraintSystem;
 use pogo_protocol::leaf::{tag, words_leaf};
 use pogo_protocol::merkle::node;
 use pogo_protocol::product::{
@@ -20,11 +19,12 @@ use pogo_protocol::statement::STEP_BITS;
 
 use crate::cells::power;
 use crate::cells::product::{self, Multiplier, elements};
+use crate::chips::Columns;
+use crate::chips::arithmetic::Arithmetic;
 use crate::chips::poseidon::{Operand, convert};
 use crate::chips::values::{Lines, Range, Source};
-use crate::chips::{Columns, poseidon, values};
-use crate::grid::{Grid, Gridded};
-use crate::round::{DEGREE, hand_over};
+use crate::circuit::Gridded;
+use crate::grid::Grid;
 
 /// Size of a product circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,19 +44,12 @@ impl ProductShape {
     }
 }
 
-impl Default for ProductShape {
-    fn default() -> Self {
-        Self::minimal(Orientation::Forward)
-    }
-}
-
 /// A product circuit with its witness.
 #[derive(Clone, Debug)]
 pub struct ProductCircuit {
     shape: ProductShape,
     instances: [ark_bn254::Fr; 6],
     opening: ProductOpening,
-    known: bool,
 }
 
 impl ProductCircuit {
@@ -75,10 +68,10 @@ impl ProductCircuit {
         let Depths { trace, steps } = shape.depths;
         let fits = trace - TILE_HEIGHT <= TILE_BITS as usize && steps <= STEP_BITS as usize;
         assert!(fits, "depths {trace} and {steps} do not fit the packed sample");
-        Self { shape, instances, opening, known: true }
+        Self { shape, instances, opening }
     }
 
-    /// The circuit without a witness, for keys.
+    /// The circuit with zeros for a witness, for keys.
     pub fn blank(shape: ProductShape) -> Self {
         let zero = ark_bn254::Fr::from(0u64);
         let path = vec![zero; shape.depths.trace - TILE_HEIGHT];
@@ -92,24 +85,19 @@ impl ProductCircuit {
             after: Tile { rows: vec![[0; TILE]; TILE], number: 0, path },
             record: TracedRecord { pair: zero, rest: [zero; 3], path: vec![zero; shape.depths.steps] },
         };
-        Self { known: false, ..Self::at_point(shape, [zero; 6], opening) }
+        Self::at_point(shape, [zero; 6], opening)
     }
+}
 
-    /// All cells.
-    pub fn grid(&self) -> Grid {
-        self.fill(Grid::default())
-    }
-
-    /// All cells, with something added to the assignments of these numbers and all that depends on
-    /// them following.
-    pub fn tampered_grid(&self, changes: &[(usize, Fr)]) -> Grid {
-        self.fill(Grid::tampered(changes))
+impl Gridded for ProductCircuit {
+    fn gates(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
+        product::configure(meta, columns);
     }
 
     fn fill(&self, mut grid: Grid) -> Grid {
-        Lines::table(&mut grid, &[Range::Bit, Range::Zero, Range::One, Range::Byte]);
-        let mut lines = Lines::default();
-        let zero = lines.constant(&mut grid, false);
+        Lines::table(&mut grid, &Range::ARITHMETIC);
+        let mut arithmetic = Arithmetic::new(&mut grid);
+        let lines = &mut arithmetic.lines;
         let mut row = 0;
         let mut public = |grid: &mut Grid, name| {
             row += 1;
@@ -137,23 +125,24 @@ impl ProductCircuit {
         let sample = lines.compose(&mut grid, &sample, Range::Free, "packed sample");
         grid.public(sample, row);
 
-        let mut builder = Multiplier::new(grid, lines, zero, digest);
+        let mut builder = Multiplier::new(grid, arithmetic, digest);
         let [left_inner, right_inner] = self.shape.orientation.inner();
         let (left_sums, left) = builder.left(left, left_inner, &left_at);
         let (right_sums, right) = builder.right(right, right_inner, &right_at);
         let (after_sum, result) = builder.words(&elements(after), (&after_at, &after.path));
-        let (_, start) = builder.words(&elements(before), (&before_at, &before.path));
-        let sum = builder.add_products(&left_sums, &right_sums);
-        builder.grid.equal(sum, after_sum);
+        let (before_sum, start) = builder.words(&elements(before), (&before_at, &before.path));
+        let sums: Vec<_> = left_sums.into_iter().zip(right_sums).collect();
+        let Multiplier { mut grid, mut lane, mut arithmetic, .. } = builder;
+        let sum = arithmetic.dot(&mut grid, before_sum, &sums);
+        grid.equal(sum, after_sum);
 
         // The tile before is the tile of zeros, or it is in the trace as all others are.
-        let empty = builder.constant(convert(zero_tile()));
-        builder.equal_if(first.value, start.digest, empty);
-        builder.equal_unless(first.value, start.root, result.root);
-        builder.grid.equal(left.root, result.root);
-        builder.grid.equal(right.root, result.root);
+        let empty = arithmetic.constant(&mut grid, convert(zero_tile()));
+        arithmetic.equal_if(&mut grid, first.value, start.digest, empty);
+        arithmetic.equal_unless(&mut grid, first.value, start.root, result.root);
+        grid.equal(left.root, result.root);
+        grid.equal(right.root, result.root);
 
-        let Multiplier { mut grid, mut lane, .. } = builder;
         let trace = lane.hash(&mut grid, tag::TRACE_ROOT, Operand::Copy(result.root), Operand::Copy(layout));
         let [loss, used, asked] = record.rest.map(convert);
         let rest = [
@@ -176,41 +165,4 @@ impl ProductCircuit {
 fn zero_tile() -> ark_bn254::Fr {
     let leaf = words_leaf(&[0; TILE]).expect("zero is a word");
     (0..TILE_HEIGHT).fold(leaf, |digest, _| node(digest, digest))
-}
-
-impl Gridded for ProductCircuit {
-    fn grid(&self) -> Grid {
-        self.grid()
-    }
-}
-
-impl Circuit<Fr> for ProductCircuit {
-    type Config = Columns;
-    type FloorPlanner = SimpleFloorPlanner;
-    type Params = ProductShape;
-
-    fn params(&self) -> ProductShape {
-        self.shape
-    }
-
-    fn without_witnesses(&self) -> Self {
-        Self::blank(self.shape)
-    }
-
-    fn configure(meta: &mut ConstraintSystem<Fr>) -> Columns {
-        meta.set_minimum_degree(DEGREE);
-        let columns = Columns::configure(meta);
-        poseidon::configure(meta, &columns);
-        values::configure(meta, &columns);
-        product::configure(meta, &columns);
-        columns
-    }
-
-    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, _: ProductShape) -> Columns {
-        Self::configure(meta)
-    }
-
-    fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
-        hand_over(&self.grid(), &columns, self.known, &mut layouter)
-    }
 }

@@ -9,11 +9,12 @@ use std::{env, fs};
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{Circuit, ConstraintSystem};
+use pogo_circuits::circuit::{Gridded, Sheet, instances};
 use pogo_circuits::grid::{ADVICE, FIXED};
 use pogo_circuits::keys::Keys;
 use pogo_circuits::product::{ProductCircuit, ProductShape};
 use pogo_circuits::proof::prove;
-use pogo_circuits::round::{RoundCircuit, Shape, instances};
+use pogo_circuits::round::{RoundCircuit, Shape};
 use pogo_circuits::srs::Srs;
 use pogo_circuits::testing::reading::ark;
 use pogo_circuits::testing::{Checker, round};
@@ -58,9 +59,9 @@ fn the_constraint_system_is_the_pinned_one() {
     hold("product-constraints.txt", &described::<ProductCircuit>());
 }
 
-fn described<C: Circuit<Fr>>() -> String {
+fn described<C: Gridded>() -> String {
     let mut system = ConstraintSystem::<Fr>::default();
-    C::configure(&mut system);
+    Sheet::<C>::configure(&mut system);
     let polynomials: usize = system.gates().iter().map(|gate| gate.polynomials().len()).sum();
     format!(
         "digest {}\nadvice columns {}\nfixed columns {}\ninstance columns {}\nadvice queries {}\ngates {}\n\

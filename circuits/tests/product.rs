@@ -7,11 +7,11 @@ use ark_ff::AdditiveGroup;
 use halo2_proofs::dev::MockProver;
 use halo2_proofs::halo2curves::ff::Field;
 use pogo_circuits::chips::poseidon::convert;
+use pogo_circuits::circuit::{Gridded, Sheet, instances};
 use pogo_circuits::grid::{Cell, Grid, Origin};
 use pogo_circuits::keys::Keys;
 use pogo_circuits::product::{ProductCircuit, ProductShape};
 use pogo_circuits::proof::prove;
-use pogo_circuits::round::instances;
 use pogo_circuits::srs::Srs;
 use pogo_circuits::testing::products::{STEP, Step, step};
 use pogo_circuits::testing::reading::ark;
@@ -59,7 +59,7 @@ fn true_cells_satisfy_every_constraint() {
         let circuit = circuit(&step, cell);
         let grid = circuit.grid();
         assert_eq!(instances(&grid).into_iter().map(ark).collect::<Vec<_>>(), step.statement(cell).instances());
-        let mock = MockProver::run(15, &circuit, vec![instances(&grid)]).expect("the circuit fits");
+        let mock = MockProver::run(15, &Sheet::new(&circuit), vec![instances(&grid)]).expect("the circuit fits");
         mock.assert_satisfied();
     }
 }

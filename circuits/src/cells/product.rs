@@ -17,8 +17,10 @@
 //! DIRECT      sum = factor * sum two rows before + byte - 128
 //! TRANSPOSED  sum = factor * sum 128 rows before + byte - 128
 //! ELEMENT     sum = factor * sum two rows before + element
-//! MULTIPLY    sum = sum before + digit * value
 //! ```
+//!
+//! and the right side is a sum of [products](crate::chips::arithmetic) that starts at the left one's words
+//! before.
 //!
 //! A byte takes two rows: in the first its digit and the factor, in the second the running sum. The
 //! packed element runs through the value column of both. A tile is written from its last number to
@@ -33,16 +35,15 @@ use pogo_protocol::fixed::{LEAF, WORD_BITS};
 use pogo_protocol::leaf::{WORDS_PER_ELEMENT, pack_words, tag};
 use pogo_protocol::product::{Inner, TILE, Tile};
 
+use crate::chips::arithmetic::{self, Arithmetic, RULE_KINDS};
 use crate::chips::poseidon::{Lane, Operand, convert};
-use crate::chips::values::{Bits, Lines, Range};
+use crate::chips::values::{Bits, Range};
 use crate::chips::{Columns, constant, kind};
 use crate::grid::{Advice, Cell, Fixed, Grid};
 
-const DIRECT: u64 = 1;
-const TRANSPOSED: u64 = 2;
-const ELEMENT: u64 = 3;
-const MULTIPLY: u64 = 4;
-const KINDS: u64 = 4;
+const DIRECT: u64 = 2;
+const TRANSPOSED: u64 = 3;
+const ELEMENT: u64 = 4;
 
 /// Bytes that an element holds.
 const BYTES_PER_ELEMENT: usize = 31;
@@ -54,25 +55,20 @@ const ROW_BEFORE: i32 = -((BYTE_ROWS * TILE) as i32);
 
 /// Creates the gates of the product cell.
 pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
+    arithmetic::configure(meta, columns);
     for (name, rule, back, bias) in [
         ("direct: sum over the columns of a row", DIRECT, -2, 128),
         ("transposed: sum over the rows of a column", TRANSPOSED, ROW_BEFORE, 128),
         ("element: sum of the packed words", ELEMENT, -2, 0),
     ] {
         meta.create_gate(name, |cells| {
-            let active = kind(columns.fixed(cells, Fixed::Rule), rule, KINDS);
+            let active = kind(columns.fixed(cells, Fixed::Rule), rule, RULE_KINDS);
             let before = cells.query_advice(columns.advice(Advice::Parameter), Rotation(back));
             let factor = columns.prev(cells, Advice::Parameter);
             let term = columns.prev(cells, Advice::Digit) - constant(bias);
             vec![active * (columns.cur(cells, Advice::Parameter) - factor * before - term)]
         });
     }
-    meta.create_gate("multiply: sum of products", |cells| {
-        let active = kind(columns.fixed(cells, Fixed::Rule), MULTIPLY, KINDS);
-        let product = columns.cur(cells, Advice::Digit) * columns.cur(cells, Advice::Value);
-        let before = columns.prev(cells, Advice::Parameter);
-        vec![active * (columns.cur(cells, Advice::Parameter) - before - product)]
-    });
 }
 
 /// The stacks of rows and the powers of the point at which both sides are compared.
@@ -80,8 +76,7 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
 pub(crate) struct Multiplier {
     pub(crate) grid: Grid,
     pub(crate) lane: Lane,
-    pub(crate) lines: Lines,
-    pub(crate) zero: Cell,
+    pub(crate) arithmetic: Arithmetic,
     point: Cell,
     point_8: Cell,
     /// `2^31`, from one word of an element to the next.
@@ -104,33 +99,14 @@ pub(crate) type Place<'a> = (&'a Bits, &'a [ark_bn254::Fr]);
 
 impl Multiplier {
     /// With the point `high 2^128 + low` of the two limbs of the statement digest.
-    pub(crate) fn new(mut grid: Grid, mut lines: Lines, zero: Cell, [high, low]: [Cell; 2]) -> Self {
-        let point = lines.compose(&mut grid, &[(high, Fr::ZERO), (low, super::power(128))], Range::Free, "point");
-        let slot = constant_cell(&mut grid, &mut lines, super::power(WORD_BITS));
+    pub(crate) fn new(mut grid: Grid, mut arithmetic: Arithmetic, [high, low]: [Cell; 2]) -> Self {
+        let point = arithmetic.linear(&mut grid, &[(high, super::power(128)), (low, Fr::ONE)], "point");
+        let slot = arithmetic.constant(&mut grid, super::power(WORD_BITS));
         let back = super::power(WORD_BITS * (WORDS_PER_ELEMENT as u32 - 1)).invert().expect("a power of 2 is not 0");
-        let back = constant_cell(&mut grid, &mut lines, back);
-        let mut builder = Self { grid, lane: Lane::new(), lines, zero, point, point_8: point, slot, next: slot };
-        builder.next = builder.multiply(point, back);
-        builder.point_8 = (0..3).fold(point, |power, _| builder.multiply(power, power));
-        builder
-    }
-
-    /// `left * right`.
-    pub(crate) fn multiply(&mut self, left: Cell, right: Cell) -> Cell {
-        let row = self.lines.take(2);
-        self.grid.copy(Cell { column: Advice::Parameter, row }, self.zero, "empty sum");
-        self.multiply_at(row + 1, left, right)
-    }
-
-    /// `sum + left * right`, with `sum` in the row before.
-    fn multiply_at(&mut self, row: usize, left: Cell, right: Cell) -> Cell {
-        let grid = &mut self.grid;
-        grid.fix(Fixed::Rule, row, Fr::from(MULTIPLY));
-        let left = grid.copy(Cell { column: Advice::Digit, row }, left, "factor");
-        let right = grid.copy(Cell { column: Advice::Value, row }, right, "factor");
-        let before = grid.value(Cell { column: Advice::Parameter, row: row - 1 });
-        let sum = before + grid.value(left) * grid.value(right);
-        grid.derive(Cell { column: Advice::Parameter, row }, sum, "sum of products")
+        let back = arithmetic.constant(&mut grid, back);
+        let next = arithmetic.multiply(&mut grid, point, back);
+        let point_8 = (0..3).fold(point, |power, _| arithmetic.multiply(&mut grid, power, power));
+        Self { grid, lane: Lane::new(), arithmetic, point, point_8, slot, next }
     }
 
     /// Sums of the left tile: `r^(8i)` times the numbers of its outer index `i`.
@@ -159,7 +135,8 @@ impl Multiplier {
         number: &Bits,
         factor: impl Fn(usize) -> Cell,
     ) -> (Vec<Cell>, Hashed) {
-        let (zero, mut leaves, mut sums) = (self.zero, Vec::with_capacity(TILE), vec![self.zero; TILE]);
+        let zero = self.arithmetic.zero;
+        let (mut leaves, mut sums) = (Vec::with_capacity(TILE), vec![zero; TILE]);
         for row in (0..TILE).rev() {
             let mut elements = Vec::new();
             for column in (0..TILE).rev() {
@@ -190,7 +167,7 @@ impl Multiplier {
             Inner::Columns => (TRANSPOSED, BYTE_ROWS * TILE),
         };
         let radix = if first { Fr::ZERO } else { Fr::from(256) };
-        let Self { grid, lines, .. } = self;
+        let (grid, lines) = (&mut self.grid, &mut self.arithmetic.lines);
         let slot = Fr::from((i16::from(byte) + 128).unsigned_abs() as u64);
         let value = lines.horner_by(grid, Range::Byte, radix, |grid, cell| grid.input(cell, slot, "byte"));
         let row = value.row;
@@ -205,14 +182,14 @@ impl Multiplier {
         (packed, sum)
     }
 
-    /// `sum_ig r^(8i + g) element_ig` of a tile of words, and its digest; the sum is left in the last
-    /// row of values, so that products can be added to it.
+    /// `sum_ig r^(8i + g) element_ig` of a tile of words, and its digest.
     pub(crate) fn words(&mut self, elements: &[Vec<Fr>], place: Place<'_>) -> (Cell, Hashed) {
-        let (zero, point, mut leaves, mut sum) = (self.zero, self.point, Vec::with_capacity(TILE), self.zero);
+        let (zero, point) = (self.arithmetic.zero, self.point);
+        let (mut leaves, mut sum) = (Vec::with_capacity(TILE), zero);
         for (i, row) in elements.iter().enumerate().rev() {
             let mut cells = Vec::with_capacity(ELEMENTS);
             for (g, &element) in row.iter().enumerate().rev() {
-                let at = self.lines.take(2);
+                let at = self.arithmetic.lines.take(2);
                 let grid = &mut self.grid;
                 let digit = grid.input(Cell { column: Advice::Digit, row: at }, element, "packed words");
                 let last = i + 1 == TILE && g + 1 == ELEMENTS;
@@ -234,16 +211,6 @@ impl Multiplier {
         (sum, self.tile(leaves, place))
     }
 
-    /// Adds `sum_k left_k right_k` to the sum that stands in the last row.
-    pub(crate) fn add_products(&mut self, left: &[Cell], right: &[Cell]) -> Cell {
-        let mut sum = self.zero;
-        for (&left, &right) in left.iter().zip(right) {
-            let row = self.lines.take(1);
-            sum = self.multiply_at(row, left, right);
-        }
-        sum
-    }
-
     /// A tile from the digests of its rows, opened where it stands.
     fn tile(&mut self, mut level: Vec<Cell>, (number, path): Place<'_>) -> Hashed {
         assert_eq!(number.bits.len(), path.len(), "path length of a tile");
@@ -257,30 +224,6 @@ impl Multiplier {
         let root = self.lane.path(&mut self.grid, tag::NODE, level[0], &number.bits, &siblings);
         Hashed { digest: level[0], root }
     }
-
-    /// Constrains `left = right` where `flag` is 1.
-    pub(crate) fn equal_if(&mut self, flag: Cell, left: Cell, right: Cell) {
-        let difference = self.difference(left, right);
-        let chosen = self.multiply(flag, difference);
-        self.grid.equal(chosen, self.zero);
-    }
-
-    /// Constrains `left = right` where `flag` is 0.
-    pub(crate) fn equal_unless(&mut self, flag: Cell, left: Cell, right: Cell) {
-        let difference = self.difference(left, right);
-        let chosen = self.multiply(flag, difference);
-        self.grid.equal(chosen, difference);
-    }
-
-    fn difference(&mut self, left: Cell, right: Cell) -> Cell {
-        let terms = [(right, Fr::ZERO), (left, -Fr::ONE)];
-        self.lines.compose(&mut self.grid, &terms, Range::Free, "difference")
-    }
-
-    /// A constant of the circuit.
-    pub(crate) fn constant(&mut self, value: Fr) -> Cell {
-        constant_cell(&mut self.grid, &mut self.lines, value)
-    }
 }
 
 /// Elements of a tile of words, row by row.
@@ -290,10 +233,4 @@ pub(crate) fn elements(tile: &Tile<i32>) -> Vec<Vec<Fr>> {
         packed.into_iter().map(convert).collect()
     };
     tile.rows.iter().map(row).collect()
-}
-
-/// `value`, from a looked-up 1 and a fixed factor.
-fn constant_cell(grid: &mut Grid, lines: &mut Lines, value: Fr) -> Cell {
-    lines.constant(grid, true);
-    lines.horner_by(grid, Range::Zero, value, |grid, cell| grid.derive(cell, Fr::ZERO, "no digit"))
 }

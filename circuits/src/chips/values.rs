@@ -24,6 +24,11 @@ const LIMB_BITS: u32 = 11;
 /// Added to a selected value, so that the running sum counts as well.
 pub(crate) const SELECT_BITS: u32 = 40;
 
+/// Limbs of a word.
+const WORD: [Range; 3] = [Range::Bits9, Range::Bits11, Range::Bits11];
+/// Limbs of a wide number.
+const WIDE: [Range; 3] = [Range::Bits11; 3];
+
 const HORNER: u64 = 1;
 const PAD: u64 = 2;
 const SELECT: u64 = 3;
@@ -54,6 +59,19 @@ impl Range {
     /// Ranges of the round circuit.
     pub(crate) const ROUND: [Range; 8] =
         [Range::Bit, Range::Bits9, Range::Bits11, Range::Code, Range::Scale, Range::Power, Range::Zero, Range::One];
+    /// Ranges of a circuit with [arithmetic](super::arithmetic).
+    pub(crate) const ARITHMETIC: [Range; 6] =
+        [Range::Bit, Range::Bits9, Range::Bits11, Range::Zero, Range::One, Range::Byte];
+
+    /// Bits of a limb in this range, which holds all numbers of so many bits.
+    fn bits(self) -> u32 {
+        match self {
+            Range::Bit => 1,
+            Range::Bits9 => 9,
+            Range::Bits11 => LIMB_BITS,
+            _ => unreachable!("no limb is looked up in {self:?}"),
+        }
+    }
 
     fn values(self) -> Vec<u64> {
         match self {
@@ -149,7 +167,12 @@ impl Lines {
         row
     }
 
-    /// A constant of the circuit.
+    /// The cell of a column in the last row taken.
+    pub(crate) fn last(&self, column: Advice) -> Cell {
+        Cell { column, row: self.next - 1 }
+    }
+
+    /// A constant of the circuit, 0 or 1.
     pub(crate) fn constant(&mut self, grid: &mut Grid, one: bool) -> Cell {
         let range = if one { Range::One } else { Range::Zero };
         self.horner(grid, range, 0, |grid, cell| grid.derive(cell, Fr::from(u64::from(one)), "constant"))
@@ -169,28 +192,33 @@ impl Lines {
 
     /// A number below `2^31`.
     pub(crate) fn word(&mut self, grid: &mut Grid, value: i128, source: Source, name: &'static str) -> Cell {
-        self.limbs(grid, Range::Bits9, value, source, name)
+        self.limbs(grid, &WORD, value, source, name)
     }
 
     /// A number below `2^33`.
     pub(crate) fn wide(&mut self, grid: &mut Grid, value: i128, name: &'static str) -> Cell {
-        self.limbs(grid, Range::Bits11, value, Source::Derived, name)
+        self.limbs(grid, &WIDE, value, Source::Derived, name)
     }
 
-    fn limbs(&mut self, grid: &mut Grid, top: Range, value: i128, source: Source, name: &'static str) -> Cell {
-        let mask = (1 << LIMB_BITS) - 1;
-        // The top limb takes all that is left, so that a number out of range is out of the table.
-        let limbs = [
-            (top, value >> (2 * LIMB_BITS)),
-            (Range::Bits11, value >> LIMB_BITS & mask),
-            (Range::Bits11, value & mask),
-        ];
-        let mut cell = None;
-        for (i, (range, limb)) in limbs.into_iter().enumerate() {
-            let factor = if i == 0 { 0 } else { LIMB_BITS };
-            cell = Some(self.horner(grid, range, factor, |grid, cell| assign(grid, cell, field(limb), source, name)));
+    /// A number in limbs, the highest first; its running values stand in the rows above the result.
+    pub(crate) fn limbs(
+        &mut self,
+        grid: &mut Grid,
+        ranges: &[Range],
+        value: i128,
+        source: Source,
+        name: &'static str,
+    ) -> Cell {
+        let (mut shift, mut last) = (ranges.iter().map(|range| range.bits()).sum::<u32>(), None);
+        for (i, &range) in ranges.iter().enumerate() {
+            let bits = range.bits();
+            shift -= bits;
+            // The top limb takes all that is left, so that a number out of range is out of the table.
+            let (factor, mask) = if i == 0 { (0, -1) } else { (bits, (1 << bits) - 1) };
+            let limb = field(value >> shift & mask);
+            last = Some(self.horner(grid, range, factor, |grid, cell| assign(grid, cell, limb, source, name)));
         }
-        cell.expect("three limbs")
+        last.expect("at least one limb")
     }
 
     /// A number of `count` bits.
@@ -218,7 +246,7 @@ impl Lines {
 
     /// `number + 1`; `number` must be the last value composed.
     pub(crate) fn increment(&mut self, grid: &mut Grid, number: Cell) -> Cell {
-        debug_assert_eq!(number, Cell { column: Advice::Value, row: self.next - 1 });
+        debug_assert_eq!(number, self.last(Advice::Value));
         let row = self.next;
         let cell = self.line(grid, HORNER, Range::One, Fr::ONE);
         let one = grid.derive(Cell { column: Advice::Digit, row }, Fr::ONE, "one");

@@ -19,7 +19,7 @@ use crate::chips::Columns;
 use crate::chips::poseidon::{Lane, Operand, convert};
 use crate::chips::values::{Bits, Lines, Range, Source};
 use crate::circuit::Gridded;
-use crate::grid::Grid;
+use crate::grid::{Cell, Grid};
 
 /// Size of a round circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,10 +80,47 @@ impl Claim {
             steps: statement.steps_root,
             state: statement.state_root,
             quantized: statement.quantized_root,
+            data: statement.data_root,
             layout: statement.layout,
             record_count: statement.record_count,
         };
         Self { digest: [instances[0], instances[1]], roots }
+    }
+
+    /// The claim of zeros, for keys.
+    pub(crate) fn blank() -> Self {
+        let zero = ark_bn254::Fr::from(0u64);
+        let roots = Roots {
+            parent: zero,
+            steps: zero,
+            state: zero,
+            quantized: zero,
+            data: zero,
+            layout: zero,
+            record_count: 1,
+        };
+        Self { digest: [zero; 2], roots }
+    }
+
+    /// Assigns the public inputs before the samples; returns their cells and those of the digest.
+    pub(crate) fn publish(&self, grid: &mut Grid, lines: &mut Lines) -> (Publics, [Cell; 2]) {
+        let Roots { parent, steps, state, quantized, layout, record_count, .. } = self.roots;
+        let [high, low] = self.digest;
+        let mut row = 0;
+        let mut public = |value, name| {
+            row += 1;
+            lines.public(grid, convert(value), row - 1, name)
+        };
+        let digest = [public(high, "statement digest, high"), public(low, "statement digest, low")];
+        let publics = Publics {
+            parent_root: public(parent, "parent root"),
+            steps_root: public(steps, "steps root"),
+            state_root: public(state, "state root"),
+            quantized_root: public(quantized, "quantized root"),
+            layout: public(layout, "layout"),
+            record_count: public(record_count.into(), "record count"),
+        };
+        (publics, digest)
     }
 }
 
@@ -107,31 +144,7 @@ impl RoundCircuit {
 
     /// The circuit with zeros for a witness, for keys.
     pub fn blank(shape: Shape) -> Self {
-        let zero = ark_bn254::Fr::from(0u64);
-        let roots = Roots { parent: zero, steps: zero, state: zero, quantized: zero, layout: zero, record_count: 1 };
-        let openings = blank_openings(&shape);
-        Self { shape, claim: Claim { digest: [zero; 2], roots }, openings }
-    }
-
-    fn publics(&self, grid: &mut Grid, lines: &mut Lines) -> (Publics, usize) {
-        let Roots { parent, steps, state, quantized, layout, record_count } = self.claim.roots;
-        let [high, low] = self.claim.digest;
-        let mut row = 0;
-        let mut public = |value, name| {
-            row += 1;
-            lines.public(grid, convert(value), row - 1, name)
-        };
-        public(high, "statement digest, high");
-        public(low, "statement digest, low");
-        let publics = Publics {
-            parent_root: public(parent, "parent root"),
-            steps_root: public(steps, "steps root"),
-            state_root: public(state, "state root"),
-            quantized_root: public(quantized, "quantized root"),
-            layout: public(layout, "layout"),
-            record_count: public(record_count.into(), "record count"),
-        };
-        (publics, row)
+        Self { shape, claim: Claim::blank(), openings: blank_openings(&shape) }
     }
 
     /// Opens the first and the last record.
@@ -198,7 +211,8 @@ impl Gridded for RoundCircuit {
         Lines::table(&mut grid, &Range::ROUND);
         let mut lines = Lines::default();
         let zero = lines.constant(&mut grid, false);
-        let (publics, mut row) = self.publics(&mut grid, &mut lines);
+        let (publics, _) = self.claim.publish(&mut grid, &mut lines);
+        let mut row = grid.publics.len();
         let mut builder = Builder { grid, lane: Lane::new(), lines, publics, zero };
         self.ends(&mut builder);
         let Shape { tree_depth, steps_depth, .. } = self.shape;

@@ -28,7 +28,7 @@ use pogo_protocol::record::EXPONENTS_DEPTH;
 use pogo_protocol::statement::CircuitKind;
 
 use crate::cells::opened::{Fields, Opener};
-use crate::cells::{Publics, activation, blank, errors, init, input, link, loss, momentum, product, weights};
+use crate::cells::{activation, blank, errors, init, input, link, loss, momentum, product, weights};
 use crate::chips::Columns;
 use crate::chips::arithmetic::Arithmetic;
 use crate::chips::poseidon::{Lane, convert};
@@ -52,7 +52,7 @@ pub struct StepShape {
 
 impl StepShape {
     /// For traces and rounds of the preset `minimal`.
-    pub const fn minimal(circuit: CircuitKind) -> Self {
+    pub fn minimal(circuit: CircuitKind) -> Self {
         let Shape { k, tree_depth, steps_depth, trace_depth, .. } = Shape::MINIMAL;
         let depths = Depths { tree: tree_depth, steps: steps_depth, trace: trace_depth };
         Self { k, circuit, cells: circuit.capacity(), depths }
@@ -135,6 +135,7 @@ fn assign(opener: &mut Opener, digest: [crate::grid::Cell; 2], opening: &CellOpe
 fn ranges(circuit: CircuitKind) -> &'static [Range] {
     match circuit {
         CircuitKind::Loss => &Range::SOFTMAX,
+        CircuitKind::Momentum => &Range::AVERAGES,
         _ => &Range::ARITHMETIC,
     }
 }
@@ -157,8 +158,7 @@ fn blank_opening(shape: &StepShape) -> CellOpening {
     let words = || WordLeaf { words: [0; LEAF], path: path() };
     let exponents =
         || ExponentsLeaf { shift: 0, input: FEATURE_EXPONENT, errors: 0, path: vec![zero; EXPONENTS_DEPTH] };
-    let momenta =
-        || Momenta { weights_hash: zero, momenta: [0; LEAF], scale: 0, path: vec![zero; tree] };
+    let momenta = || Momenta { weights_hash: zero, momenta: [0; LEAF], scale: 0, path: vec![zero; tree] };
     let dither = Dither { first: 0, second: 0, tail: 0 };
     match shape.circuit {
         CircuitKind::Round => panic!("the round circuit is none of a step"),
@@ -247,10 +247,9 @@ fn blank_opening(shape: &StepShape) -> CellOpening {
             path: path(),
             after: record(),
         }),
-        CircuitKind::Init => CellOpening::Init(InitOpening {
-            sample: InitSample { position: 0, leaf: zero },
-            path: vec![zero; tree],
-        }),
+        CircuitKind::Init => {
+            CellOpening::Init(InitOpening { sample: InitSample { position: 0, leaf: zero }, path: vec![zero; tree] })
+        }
     }
 }
 

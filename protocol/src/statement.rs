@@ -197,11 +197,12 @@ impl CircuitKind {
         }
     }
 
-    /// Cells that one proof carries; of the round circuit this many of both kinds.
+    /// Cells that one proof carries, as many as fit its rows; of the round circuit this many of both kinds.
     pub fn capacity(self) -> usize {
         match self {
             Self::Product(_) => 1,
-            Self::Loss => SAMPLES_PER_PROOF / 2,
+            Self::Loss => 3,
+            Self::Errors => 6,
             _ => SAMPLES_PER_PROOF,
         }
     }

@@ -9,6 +9,7 @@ use pogo_protocol::leaf::tag;
 use pogo_protocol::statement::{STEP_BITS, TENSOR_BITS, TRACE_BITS};
 
 use super::opened::{Fields, Opener};
+use crate::chips::values::WIDE;
 
 /// Assigns one activation cell and returns its public fields.
 pub(crate) fn assign(opener: &mut Opener, opening: &ActivationOpening) -> Vec<Fields> {
@@ -35,7 +36,7 @@ pub(crate) fn assign(opener: &mut Opener, opening: &ActivationOpening) -> Vec<Fi
         .into_iter()
         .map(|slot| {
             let sum = opener.signed(slot);
-            let (active, _) = opener.positive_part(sum);
+            let (active, _) = opener.positive_part(sum, &WIDE);
             opener.fits(active, room);
             opener.arithmetic.round(&mut opener.grid, active, &shift, shift.half, BYTE_MAX as u64)
         })

@@ -98,12 +98,7 @@ pub(crate) fn assign(opener: &mut Opener, opening: &LossOpening) -> Vec<Fields> 
         (padding.count, 6),
     ];
     let mut more = weyl.fields();
-    more.extend([
-        (exponent_slot, WORD_BITS),
-        (data.value, DATA_DEPTH as u32),
-        (records, RECORDS_BITS),
-        (first, 1),
-    ]);
+    more.extend([(exponent_slot, WORD_BITS), (data.value, DATA_DEPTH as u32), (records, RECORDS_BITS), (first, 1)]);
     vec![fields, more]
 }
 

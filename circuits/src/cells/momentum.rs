@@ -2,25 +2,30 @@
 //! gradient.
 //!
 //! ```text
-//! 8 (m' - m) + rest = ga - m + 4           rest in 0 .. 8
-//! 64 size + rest    = |ga|                 rest in 0 .. 64
+//! 8 (m' - m) + rest = ga - m + 4           rest of 3 bits
+//! 64 size + rest    = |ga|                 rest of 6 bits
 //! a = sum of sizes;  v' = a, or once a step was made  32 (v' - v) + rest = a - v + 16
 //! ```
+//!
+//! A quotient is what stands above the lowest limb of a number, so a shift costs no more than a range.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use pogo_protocol::cell::momentum::{Momenta, MomentumOpening};
-use pogo_protocol::fixed::{GRADIENT_EXPONENT, GRADIENT_MAX, LEAF, MOMENTUM_SHIFT, SCALE_SHIFT, WORD_BIAS};
+use pogo_protocol::fixed::{GRADIENT_EXPONENT, GRADIENT_MAX, LEAF, MOMENTUM_SHIFT, SCALE_SHIFT};
 use pogo_protocol::leaf::tag;
 use pogo_protocol::statement::{POSITION_BITS, STEP_BITS, TENSOR_BITS, TRACE_BITS};
 
-use super::opened::{Fields, Opener, RecordCells};
+use super::opened::{BIAS, Fields, Opener, RecordCells};
 use crate::chips::poseidon::{Operand, convert};
-use crate::chips::values::{Bits, Source};
+use crate::chips::values::{Bits, Range, Source};
 use crate::grid::{Cell, field};
 
-/// Bits that the size of a gradient leaves out.
-const SIZE_SHIFT: i32 = 6;
+/// Limbs of a number below `2^35`, the lowest of 6 bits: those that the size of a gradient leaves out.
+const SIZE: [Range; 4] = [Range::Bits9, Range::Bits9, Range::Bits11, Range::Bits6];
+/// Limbs below which the averages move by an eighth and by a 32nd of their distance.
+const MOMENTUM: [Range; 4] = [Range::Bits11, Range::Bits11, Range::Bits11, Range::Bits3];
+const SCALE: [Range; 4] = [Range::Bits11, Range::Bits11, Range::Bits9, Range::Bits5];
 
 /// Assigns one momentum cell and returns its public fields.
 pub(crate) fn assign(opener: &mut Opener, opening: &MomentumOpening) -> Vec<Fields> {
@@ -47,19 +52,16 @@ pub(crate) fn assign(opener: &mut Opener, opening: &MomentumOpening) -> Vec<Fiel
     for (slot, m) in slots.into_iter().zip(old) {
         let g = opener.signed(slot);
         let ga = opener.arithmetic.round(&mut opener.grid, g, &shift, shift.half, GRADIENT_MAX as u64);
-        new.push(average(opener, m, ga, MOMENTUM_SHIFT));
-        let (_, size) = opener.positive_part(ga);
-        sizes.push(shifted(opener, size, SIZE_SHIFT));
+        new.push(average(opener, m, ga, MOMENTUM_SHIFT, &MOMENTUM));
+        let (_, size) = opener.positive_part(ga, &SIZE);
+        sizes.push(above(size));
     }
     let sum = opener.sum(&sizes, &[]);
     let first = opener.arithmetic.is_zero(&mut opener.grid, before.next);
-    let averaged = average(opener, old_scale, sum, SCALE_SHIFT);
+    let averaged = average(opener, old_scale, sum, SCALE_SHIFT, &SCALE);
+    let sum = opener.plus(sum, BIAS);
     let scale = opener.arithmetic.choose(&mut opener.grid, first, sum, averaged);
-
-    let bias = |opener: &mut Opener, cell| opener.plus(cell, WORD_BIAS.into());
-    let words: Vec<Cell> = new.into_iter().map(|m| bias(opener, m)).collect();
-    let scale = bias(opener, scale);
-    let half = hash_momenta(opener, &words, scale);
+    let half = hash_momenta(opener, &new, scale);
     let weights = Operand::Input(convert(opening.momenta_after.weights_hash), "weights hash");
     let leaf = opener.lane.hash(&mut opener.grid, tag::STATE, weights, Operand::Copy(half));
     opener.holds(leaf, &state, &opening.momenta_after.path, &after);
@@ -75,7 +77,7 @@ pub(crate) fn assign(opener: &mut Opener, opening: &MomentumOpening) -> Vec<Fiel
 /// Momenta and scale of a leaf in the state of a record, as signed integers.
 fn momenta(opener: &mut Opener, opening: &Momenta, position: &Bits, record: &RecordCells) -> (Vec<Cell>, Cell) {
     let slots = opener.words(&opening.momenta, "momentum before");
-    let slot = i128::from(opening.scale) + i128::from(WORD_BIAS);
+    let slot = i128::from(opening.scale) + BIAS;
     let scale = opener.arithmetic.lines.word(&mut opener.grid, slot, Source::Input, "scale before");
     let half = hash_momenta(opener, &slots, scale);
     let weights = Operand::Input(convert(opening.weights_hash), "weights hash");
@@ -90,32 +92,20 @@ fn hash_momenta(opener: &mut Opener, slots: &[Cell], scale: Cell) -> Cell {
     opener.lane.sponge(&mut opener.grid, tag::MOMENTA, &elements, opener.arithmetic.zero)
 }
 
-/// `from + rshn(to - from, shift)`.
-fn average(opener: &mut Opener, from: Cell, to: Cell, shift: i32) -> Cell {
-    let distance = opener.sum(&[to], &[from]);
-    let distance = opener.plus(distance, 1 << (shift - 1));
-    let moved = quotient(opener, distance, shift);
-    opener.sum(&[from, moved], &[])
-}
-
-/// `floor(x / 2^shift)` of a natural number below `2^33`.
-fn shifted(opener: &mut Opener, x: Cell, shift: i32) -> Cell {
-    quotient(opener, x, shift)
-}
-
-/// `floor(x / 2^shift)` of a signed integer of magnitude below `2^32`; `shift` at most 11.
+/// Slot of `from + rshn(to - from, shift)` of signed integers of at most `2^30` in magnitude; the lowest of the
+/// limbs has `shift` bits, all of them 36.
 ///
-/// `x = 2^shift q + rest` with `rest` of `shift` bits and `q + 2^32` below `2^33`.
-fn quotient(opener: &mut Opener, x: Cell, shift: i32) -> Cell {
-    let (grid, arithmetic) = (&mut opener.grid, &mut opener.arithmetic);
-    let value = grid.integer(x);
-    let q = value.div_euclid(1 << shift);
-    let biased = arithmetic.lines.wide(grid, q + (1 << 32), "quotient and 2^32");
-    let q = opener.plus(biased, -(1 << 32));
-    let (grid, arithmetic) = (&mut opener.grid, &mut opener.arithmetic);
-    let terms = [(q, -field(1 << shift)), (x, Fr::ONE)];
-    let rest = arithmetic.linear(grid, &terms, "remainder of a shift");
-    let bits = arithmetic.lines.bits(grid, grid.integer(rest), shift as usize, Source::Derived, "remainder bit");
-    grid.equal(bits.value, rest);
-    q
+/// `to - from + 2^(shift - 1) + 2^32` is in `0 .. 2^34`, so its limbs are those of one number.
+fn average(opener: &mut Opener, from: Cell, to: Cell, shift: i32, limbs: &[Range]) -> Cell {
+    let bias = (1 << 32) + (1 << (shift - 1));
+    let terms = [(opener.arithmetic.one, field(bias)), (from, -Fr::ONE), (to, Fr::ONE)];
+    let distance = opener.arithmetic.linear(&mut opener.grid, &terms, "distance of an average");
+    let whole = opener.arithmetic.same_limbs(&mut opener.grid, distance, limbs, "distance of an average");
+    let terms = [(opener.arithmetic.one, field(BIAS - (1 << (32 - shift)))), (from, Fr::ONE), (above(whole), Fr::ONE)];
+    opener.arithmetic.linear(&mut opener.grid, &terms, "average")
+}
+
+/// What stands above the lowest limb of a number.
+fn above(whole: Cell) -> Cell {
+    Cell { row: whole.row - 1, ..whole }
 }

@@ -5,6 +5,7 @@ use halo2_proofs::halo2curves::ff::Field;
 use pogo_protocol::cell::{Depths, ExponentsLeaf, Record};
 use pogo_protocol::fixed::{FEATURE_EXPONENT, LEAF, WEIGHT_FRACTION, WORD_BIAS, WORD_BITS};
 use pogo_protocol::leaf::{WORDS_PER_ELEMENT, tag};
+use pogo_protocol::product::TracedRecord;
 use pogo_protocol::record::EXPONENTS_DEPTH;
 use pogo_protocol::statement::{STEP_BITS, TENSOR_BITS, TRACE_BITS};
 
@@ -14,7 +15,7 @@ use crate::chips::poseidon::{Lane, Operand, convert};
 use crate::chips::values::{Bits, Range, Source};
 use crate::grid::{Cell, Grid, field};
 
-const BIAS: i128 = WORD_BIAS as i128;
+pub(crate) const BIAS: i128 = WORD_BIAS as i128;
 /// Bytes that an element holds.
 pub(crate) const BYTES_PER_ELEMENT: usize = 31;
 
@@ -72,7 +73,8 @@ impl Opener {
         assert!(depth <= STEP_BITS as usize, "depth {depth} of the records does not fit the sample");
         let step = lines.bits(&mut self.grid, step.into(), depth, Source::Input, "step bit");
         let next = lines.increment(&mut self.grid, step.value);
-        let index = lines.bits(&mut self.grid, self.grid.integer(next), depth, Source::Derived, "record bit");
+        let index = self.grid.integer(next);
+        let index = lines.bits(&mut self.grid, index, depth, Source::Derived, "record bit");
         self.grid.equal(index.value, next);
         (step, index)
     }
@@ -103,9 +105,8 @@ impl Opener {
     pub(crate) fn tensor(&mut self, tensor: u32) -> (Bits, Bits) {
         let tensor = self.bits(tensor.into(), TENSOR_BITS as usize, "tensor bit");
         let above = self.arithmetic.lines.increment(&mut self.grid, tensor.value);
-        let lines = &mut self.arithmetic.lines;
-        let count = TENSOR_BITS as usize;
-        let bits = lines.bits(&mut self.grid, self.grid.integer(above), count, Source::Derived, "tensor above bit");
+        let (lines, number) = (&mut self.arithmetic.lines, self.grid.integer(above));
+        let bits = lines.bits(&mut self.grid, number, TENSOR_BITS as usize, Source::Derived, "tensor above bit");
         self.grid.equal(bits.value, above);
         (tensor, bits)
     }
@@ -125,11 +126,32 @@ impl Opener {
         let pair = lane.hash(grid, tag::PAIR, Operand::Copy(cells.state_root), Operand::Copy(cells.update_root));
         let rest = lane.sponge(grid, tag::REST, &[cells.trace_root, cells.loss, cells.used, cells.next], zero);
         let hash = lane.hash(grid, tag::RECORD, Operand::Copy(pair), Operand::Copy(rest));
-        let root = self.path(hash, index, &record.path);
+        self.in_steps(hash, index, &record.path);
+        cells
+    }
+
+    /// A record of which the root of the trace's tree is at hand, in the steps root at `index`.
+    pub(crate) fn traced_record(&mut self, record: &TracedRecord, tree_root: Cell, index: &Bits) {
+        let layout = Operand::Copy(self.publics.layout);
+        let (grid, lane) = (&mut self.grid, &mut self.lane);
+        let trace = lane.hash(grid, tag::TRACE_ROOT, Operand::Copy(tree_root), layout);
+        let [loss, used, asked] = record.rest.map(convert);
+        let rest = [
+            [Operand::Copy(trace), Operand::Input(loss, "loss")],
+            [Operand::Input(used, "exponents"), Operand::Input(asked, "next exponents")],
+        ];
+        let rest = lane.sponge_of(grid, tag::REST, &rest);
+        let pair = Operand::Input(convert(record.pair), "pair of roots");
+        let hash = lane.hash(grid, tag::RECORD, pair, Operand::Copy(rest));
+        self.in_steps(hash, index, &record.path);
+    }
+
+    /// Constrains a record, hashed last, to be in the steps root at `index`.
+    fn in_steps(&mut self, hash: Cell, index: &Bits, path: &[ark_bn254::Fr]) {
+        let root = self.path(hash, index, path);
         let count = Operand::Copy(self.publics.record_count);
         let root = self.lane.hash(&mut self.grid, tag::STEPS_ROOT, Operand::Copy(root), count);
         self.grid.equal(root, self.publics.steps_root);
-        cells
     }
 
     /// Constrains the leaf, hashed last, to stand in the trace of a record.
@@ -220,9 +242,8 @@ impl Opener {
 
     /// Slots of 64 words, range-checked.
     pub(crate) fn words(&mut self, words: &[i32; LEAF], name: &'static str) -> Vec<Cell> {
-        let slot = |&word: &i32| {
-            self.arithmetic.lines.word(&mut self.grid, i128::from(word) + BIAS, Source::Input, name)
-        };
+        let slot =
+            |&word: &i32| self.arithmetic.lines.word(&mut self.grid, i128::from(word) + BIAS, Source::Input, name);
         words.iter().map(slot).collect()
     }
 
@@ -298,16 +319,15 @@ impl Opener {
         }
     }
 
-    /// `max(x, 0)` and `|x|` of a signed integer of magnitude below `2^32`.
+    /// `max(x, 0)`, and `|x|` composed of these limbs, of a signed integer that fits them.
     ///
     /// With a bit `p`, `|x| = 2 p x - x` is natural, so `p` is free only where `x` is 0.
-    pub(crate) fn positive_part(&mut self, x: Cell) -> (Cell, Cell) {
+    pub(crate) fn positive_part(&mut self, x: Cell, limbs: &[Range]) -> (Cell, Cell) {
         let (grid, arithmetic) = (&mut self.grid, &mut self.arithmetic);
         let (zero, positive) = (arithmetic.zero, grid.integer(x) > 0);
         let (_, part) = arithmetic.flagged(grid, zero, positive, x, "is positive");
         let magnitude = arithmetic.linear(grid, &[(x, -Fr::ONE), (part, Fr::from(2))], "magnitude");
-        arithmetic.natural_of(grid, magnitude, 3);
-        (part, magnitude)
+        (part, arithmetic.same_limbs(grid, magnitude, limbs, "magnitude"))
     }
 
     /// Constrains a record of the data, of this label and hash of features, to be in the data root.
@@ -319,8 +339,7 @@ impl Opener {
         path: &[ark_bn254::Fr],
         records: Cell,
     ) {
-        let leaf =
-            self.lane.hash(&mut self.grid, tag::DATA_RECORD, Operand::Copy(label), Operand::Copy(features));
+        let leaf = self.lane.hash(&mut self.grid, tag::DATA_RECORD, Operand::Copy(label), Operand::Copy(features));
         let root = self.path(leaf, index, path);
         let root = self.lane.hash(&mut self.grid, tag::DATA_ROOT, Operand::Copy(root), Operand::Copy(records));
         self.grid.equal(root, self.data_root);

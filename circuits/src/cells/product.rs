@@ -32,21 +32,22 @@ use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::ConstraintSystem;
 use halo2_proofs::poly::Rotation;
 use pogo_protocol::fixed::{LEAF, WORD_BITS};
-use pogo_protocol::leaf::{WORDS_PER_ELEMENT, pack_words, tag};
-use pogo_protocol::product::{Inner, TILE, Tile};
+use pogo_protocol::leaf::{WORDS_PER_ELEMENT, pack_words, tag, words_leaf};
+use pogo_protocol::merkle::node;
+use pogo_protocol::product::{Inner, ProductOpening, TILE, TILE_BITS, TILE_HEIGHT, Tile};
+use pogo_protocol::statement::STEP_BITS;
 
-use crate::chips::arithmetic::{self, Arithmetic, RULE_KINDS};
-use crate::chips::poseidon::{Lane, Operand, convert};
+use super::opened::{BYTES_PER_ELEMENT, Fields, Opener};
+use crate::chips::arithmetic::{self, RULE_KINDS};
+use crate::chips::poseidon::{Operand, convert};
 use crate::chips::values::{Bits, Range};
 use crate::chips::{Columns, constant, kind};
-use crate::grid::{Advice, Cell, Fixed, Grid};
+use crate::grid::{Advice, Cell, Fixed};
 
 const DIRECT: u64 = 2;
 const TRANSPOSED: u64 = 3;
 const ELEMENT: u64 = 4;
 
-/// Bytes that an element holds.
-const BYTES_PER_ELEMENT: usize = 31;
 /// Elements of a row of words.
 const ELEMENTS: usize = LEAF / WORDS_PER_ELEMENT;
 /// Rows of a byte in the value columns.
@@ -71,12 +72,52 @@ pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
     }
 }
 
-/// The stacks of rows and the powers of the point at which both sides are compared.
+/// Assigns one product cell and returns its public fields; `digest` are the limbs of the statement's.
+pub(crate) fn assign(opener: &mut Opener, digest: [Cell; 2], opening: &ProductOpening) -> Vec<Fields> {
+    let ProductOpening { step, left, right, before, after, record, orientation } = opening;
+    let first = opener.arithmetic.bit(&mut opener.grid, before.is_none(), "first slab");
+    let (step, index) = opener.step(*step);
+    let depth = opener.depths.trace - TILE_HEIGHT;
+    assert!(depth <= TILE_BITS as usize, "depth {depth} of the tiles does not fit the sample");
+    let blank = Tile { rows: vec![[0; TILE]; TILE], number: 0, path: vec![0u64.into(); depth] };
+    let before = before.as_ref().unwrap_or(&blank);
+    let [left_at, right_at, before_at, after_at] = [left.number, right.number, before.number, after.number]
+        .map(|number| opener.bits(number as u64, depth, "tile bit"));
+
+    let mut multiplier = Multiplier::new(opener, digest);
+    let [left_inner, right_inner] = orientation.inner();
+    let (left_sums, left) = multiplier.left(left, left_inner, &left_at);
+    let (right_sums, right) = multiplier.right(right, right_inner, &right_at);
+    let (after_sum, result) = multiplier.words(&elements(after), (&after_at, &after.path));
+    let (before_sum, start) = multiplier.words(&elements(before), (&before_at, &before.path));
+    let sums: Vec<_> = left_sums.into_iter().zip(right_sums).collect();
+    let (grid, arithmetic) = (&mut opener.grid, &mut opener.arithmetic);
+    let sum = arithmetic.dot(grid, before_sum, &sums);
+    grid.equal(sum, after_sum);
+
+    // The tile before is the tile of zeros, or it is in the trace as all others are.
+    let empty = arithmetic.constant(grid, convert(zero_tile()));
+    arithmetic.equal_if(grid, first, start.digest, empty);
+    arithmetic.equal_unless(grid, first, start.root, result.root);
+    grid.equal(left.root, result.root);
+    grid.equal(right.root, result.root);
+    opener.traced_record(record, result.root, &index);
+
+    let [left_at, right_at, before_at, after_at] =
+        [left_at, right_at, before_at, after_at].map(|number| (number.value, TILE_BITS));
+    vec![vec![(first, 1), (step.value, STEP_BITS), after_at, before_at, right_at, left_at]]
+}
+
+/// Digest of a tile of words that are all zero.
+fn zero_tile() -> ark_bn254::Fr {
+    let leaf = words_leaf(&[0; TILE]).expect("zero is a word");
+    (0..TILE_HEIGHT).fold(leaf, |digest, _| node(digest, digest))
+}
+
+/// The powers of the point at which both sides are compared.
 #[derive(Debug)]
-pub(crate) struct Multiplier {
-    pub(crate) grid: Grid,
-    pub(crate) lane: Lane,
-    pub(crate) arithmetic: Arithmetic,
+struct Multiplier<'a> {
+    opener: &'a mut Opener,
     point: Cell,
     point_8: Cell,
     /// `2^31`, from one word of an element to the next.
@@ -87,36 +128,37 @@ pub(crate) struct Multiplier {
 
 /// A tile as it was hashed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Hashed {
+struct Hashed {
     /// Its digest.
-    pub(crate) digest: Cell,
+    digest: Cell,
     /// Root of the tree that it stands in.
-    pub(crate) root: Cell,
+    root: Cell,
 }
 
 /// Where a tile stands: the bits of its number, and its siblings.
-pub(crate) type Place<'a> = (&'a Bits, &'a [ark_bn254::Fr]);
+type Place<'a> = (&'a Bits, &'a [ark_bn254::Fr]);
 
-impl Multiplier {
+impl<'a> Multiplier<'a> {
     /// With the point `high 2^128 + low` of the two limbs of the statement digest.
-    pub(crate) fn new(mut grid: Grid, mut arithmetic: Arithmetic, [high, low]: [Cell; 2]) -> Self {
-        let point = arithmetic.linear(&mut grid, &[(high, super::power(128)), (low, Fr::ONE)], "point");
-        let slot = arithmetic.constant(&mut grid, super::power(WORD_BITS));
+    fn new(opener: &'a mut Opener, [high, low]: [Cell; 2]) -> Self {
+        let (grid, arithmetic) = (&mut opener.grid, &mut opener.arithmetic);
+        let point = arithmetic.linear(grid, &[(high, super::power(128)), (low, Fr::ONE)], "point");
+        let slot = arithmetic.constant(grid, super::power(WORD_BITS));
         let back = super::power(WORD_BITS * (WORDS_PER_ELEMENT as u32 - 1)).invert().expect("a power of 2 is not 0");
-        let back = arithmetic.constant(&mut grid, back);
-        let next = arithmetic.multiply(&mut grid, point, back);
-        let point_8 = (0..3).fold(point, |power, _| arithmetic.multiply(&mut grid, power, power));
-        Self { grid, lane: Lane::new(), arithmetic, point, point_8, slot, next }
+        let back = arithmetic.constant(grid, back);
+        let next = arithmetic.multiply(grid, point, back);
+        let point_8 = (0..3).fold(point, |power, _| arithmetic.multiply(grid, power, power));
+        Self { opener, point, point_8, slot, next }
     }
 
     /// Sums of the left tile: `r^(8i)` times the numbers of its outer index `i`.
-    pub(crate) fn left(&mut self, tile: &Tile<i8>, inner: Inner, number: &Bits) -> (Vec<Cell>, Hashed) {
+    fn left(&mut self, tile: &Tile<i8>, inner: Inner, number: &Bits) -> (Vec<Cell>, Hashed) {
         let point_8 = self.point_8;
         self.bytes(tile, inner, number, |_| point_8)
     }
 
     /// Sums of the right tile: `r^(j / 8) 2^(31 (j mod 8))` times those of its outer index `j`.
-    pub(crate) fn right(&mut self, tile: &Tile<i8>, inner: Inner, number: &Bits) -> (Vec<Cell>, Hashed) {
+    fn right(&mut self, tile: &Tile<i8>, inner: Inner, number: &Bits) -> (Vec<Cell>, Hashed) {
         let (slot, next) = (self.slot, self.next);
         self.bytes(
             tile,
@@ -135,7 +177,7 @@ impl Multiplier {
         number: &Bits,
         factor: impl Fn(usize) -> Cell,
     ) -> (Vec<Cell>, Hashed) {
-        let zero = self.arithmetic.zero;
+        let zero = self.opener.arithmetic.zero;
         let (mut leaves, mut sums) = (Vec::with_capacity(TILE), vec![zero; TILE]);
         for row in (0..TILE).rev() {
             let mut elements = Vec::new();
@@ -153,7 +195,7 @@ impl Multiplier {
                 }
             }
             elements.reverse();
-            leaves.push(self.lane.sponge(&mut self.grid, tag::BYTES, &elements, zero));
+            leaves.push(self.opener.lane.sponge(&mut self.opener.grid, tag::BYTES, &elements, zero));
         }
         leaves.reverse();
         (sums, self.tile(leaves, (number, &tile.path)))
@@ -167,7 +209,7 @@ impl Multiplier {
             Inner::Columns => (TRANSPOSED, BYTE_ROWS * TILE),
         };
         let radix = if first { Fr::ZERO } else { Fr::from(256) };
-        let (grid, lines) = (&mut self.grid, &mut self.arithmetic.lines);
+        let (grid, lines) = (&mut self.opener.grid, &mut self.opener.arithmetic.lines);
         let slot = Fr::from((i16::from(byte) + 128).unsigned_abs() as u64);
         let value = lines.horner_by(grid, Range::Byte, radix, |grid, cell| grid.input(cell, slot, "byte"));
         let row = value.row;
@@ -183,14 +225,14 @@ impl Multiplier {
     }
 
     /// `sum_ig r^(8i + g) element_ig` of a tile of words, and its digest.
-    pub(crate) fn words(&mut self, elements: &[Vec<Fr>], place: Place<'_>) -> (Cell, Hashed) {
-        let (zero, point) = (self.arithmetic.zero, self.point);
+    fn words(&mut self, elements: &[Vec<Fr>], place: Place<'_>) -> (Cell, Hashed) {
+        let (zero, point) = (self.opener.arithmetic.zero, self.point);
         let (mut leaves, mut sum) = (Vec::with_capacity(TILE), zero);
         for (i, row) in elements.iter().enumerate().rev() {
             let mut cells = Vec::with_capacity(ELEMENTS);
             for (g, &element) in row.iter().enumerate().rev() {
-                let at = self.arithmetic.lines.take(2);
-                let grid = &mut self.grid;
+                let at = self.opener.arithmetic.lines.take(2);
+                let grid = &mut self.opener.grid;
                 let digit = grid.input(Cell { column: Advice::Digit, row: at }, element, "packed words");
                 let last = i + 1 == TILE && g + 1 == ELEMENTS;
                 let factor = grid.copy(
@@ -205,7 +247,7 @@ impl Multiplier {
                 cells.push(digit);
             }
             cells.reverse();
-            leaves.push(self.lane.sponge(&mut self.grid, tag::WORDS, &cells, zero));
+            leaves.push(self.opener.lane.sponge(&mut self.opener.grid, tag::WORDS, &cells, zero));
         }
         leaves.reverse();
         (sum, self.tile(leaves, place))
@@ -216,18 +258,18 @@ impl Multiplier {
         assert_eq!(number.bits.len(), path.len(), "path length of a tile");
         while level.len() > 1 {
             let node = |pair: &[Cell]| {
-                self.lane.hash(&mut self.grid, tag::NODE, Operand::Copy(pair[0]), Operand::Copy(pair[1]))
+                self.opener.lane.hash(&mut self.opener.grid, tag::NODE, Operand::Copy(pair[0]), Operand::Copy(pair[1]))
             };
             level = level.chunks(2).map(node).collect();
         }
         let siblings: Vec<Fr> = path.iter().copied().map(convert).collect();
-        let root = self.lane.path(&mut self.grid, tag::NODE, level[0], &number.bits, &siblings);
+        let root = self.opener.lane.path(&mut self.opener.grid, tag::NODE, level[0], &number.bits, &siblings);
         Hashed { digest: level[0], root }
     }
 }
 
 /// Elements of a tile of words, row by row.
-pub(crate) fn elements(tile: &Tile<i32>) -> Vec<Vec<Fr>> {
+fn elements(tile: &Tile<i32>) -> Vec<Vec<Fr>> {
     let row = |row: &[i32; TILE]| {
         let packed = pack_words(row).expect("a checked opening holds words");
         packed.into_iter().map(convert).collect()

@@ -16,6 +16,8 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::ConstraintSystem;
 
+use pogo_protocol::fixed::WORD_BITS;
+
 use super::values::{Lines, Range, Source};
 use super::{Columns, kind};
 use crate::grid::{Advice, Cell, Fixed, Grid};
@@ -181,6 +183,14 @@ impl Arithmetic {
         let composed = self.lines.limbs(grid, ranges, grid.integer(cell), Source::Derived, name);
         grid.equal(composed, cell);
         composed
+    }
+
+    /// Looks `argument 2^31 + value` up in a table of pairs; `value` is a word, and `argument` natural, so
+    /// that both are those of one entry. 3 rows.
+    pub(crate) fn look_up(&mut self, grid: &mut Grid, table: Range, argument: Cell, value: Cell) {
+        let terms = [(argument, Fr::from(1 << WORD_BITS)), (value, Fr::ONE)];
+        let pair = self.linear(grid, &terms, "argument and value");
+        self.lines.compose(grid, &[(pair, Fr::ZERO)], table, "argument and value");
     }
 
     /// `2^n` with the bits of `n`, the lowest first: 2 rows for the first bit and 3 for each other.

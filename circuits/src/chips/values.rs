@@ -14,7 +14,8 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::ConstraintSystem;
 
-use pogo_protocol::fixed::BYTE_MAX;
+use pogo_protocol::fixed::{BYTE_MAX, WORD_BITS};
+use pogo_protocol::tables::{EXP, LN};
 
 use super::{Columns, constant, kind, power_of_two};
 use crate::grid::{Advice, Cell, Fixed, Grid, field};
@@ -27,7 +28,7 @@ pub(crate) const SELECT_BITS: u32 = 40;
 /// Limbs of a word.
 const WORD: [Range; 3] = [Range::Bits9, Range::Bits11, Range::Bits11];
 /// Limbs of a wide number.
-const WIDE: [Range; 3] = [Range::Bits11; 3];
+pub(crate) const WIDE: [Range; 3] = [Range::Bits11; 3];
 
 const HORNER: u64 = 1;
 const PAD: u64 = 2;
@@ -53,6 +54,13 @@ pub(crate) enum Range {
     One = 8,
     /// 1 ..= 255: a byte of at most 127 in size, and 128. Sums of products of such bytes are words.
     Byte = 9,
+    /// `d 2^31 + EXP[d]`.
+    Exp = 10,
+    /// `m 2^31 + LN[m - 1024]` for the mantissas `1024 .. 2048`.
+    Ln = 11,
+    Bits3 = 12,
+    Bits5 = 13,
+    Bits6 = 14,
 }
 
 impl Range {
@@ -63,10 +71,29 @@ impl Range {
     pub(crate) const ARITHMETIC: [Range; 6] =
         [Range::Bit, Range::Bits9, Range::Bits11, Range::Zero, Range::One, Range::Byte];
 
+    /// Ranges of a circuit with rounding and averages.
+    pub(crate) const AVERAGES: [Range; 9] = [
+        Range::Bit,
+        Range::Bits3,
+        Range::Bits5,
+        Range::Bits6,
+        Range::Bits9,
+        Range::Bits11,
+        Range::Zero,
+        Range::One,
+        Range::Byte,
+    ];
+    /// Ranges of a circuit with rounding and softmax.
+    pub(crate) const SOFTMAX: [Range; 8] =
+        [Range::Bit, Range::Bits9, Range::Bits11, Range::Zero, Range::One, Range::Byte, Range::Exp, Range::Ln];
+
     /// Bits of a limb in this range, which holds all numbers of so many bits.
     fn bits(self) -> u32 {
         match self {
             Range::Bit => 1,
+            Range::Bits3 => 3,
+            Range::Bits5 => 5,
+            Range::Bits6 => 6,
             Range::Bits9 => 9,
             Range::Bits11 => LIMB_BITS,
             _ => unreachable!("no limb is looked up in {self:?}"),
@@ -85,8 +112,18 @@ impl Range {
             Range::Zero => vec![0],
             Range::One => vec![1],
             Range::Byte => (1..=128 + BYTE_MAX as u64).collect(),
+            Range::Bits3 => (0..1 << 3).collect(),
+            Range::Bits5 => (0..1 << 5).collect(),
+            Range::Bits6 => (0..1 << 6).collect(),
+            Range::Exp => pairs(0, &EXP),
+            Range::Ln => pairs(LN.len() as u64, &LN),
         }
     }
+}
+
+/// Arguments from `first` on with their values, each pair as one number.
+fn pairs(first: u64, table: &[u32]) -> Vec<u64> {
+    (first..).zip(table).map(|(argument, &value)| argument << WORD_BITS | u64::from(value)).collect()
 }
 
 /// Creates the lines and the lookup.

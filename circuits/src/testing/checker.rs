@@ -16,7 +16,23 @@ use crate::grid::{ADVICE, Advice, Cell, FIXED, Fixed, Grid};
 use crate::round::RoundCircuit;
 
 /// Names of the ranges of the digit lookup, by number.
-const RANGES: [&str; 10] = ["free", "bit", "9 bits", "11 bits", "code", "scale", "power", "zero", "one", "byte"];
+const RANGES: [&str; 15] = [
+    "free",
+    "bit",
+    "9 bits",
+    "11 bits",
+    "code",
+    "scale",
+    "power",
+    "zero",
+    "one",
+    "byte",
+    "exponential",
+    "logarithm",
+    "3 bits",
+    "5 bits",
+    "6 bits",
+];
 
 /// A constraint of a grid.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,11 +3,11 @@
 //!
 //! ```text
 //! public inputs: statement digest (high, low) | parent, steps, state, quantized root | layout
-//!                | record count | data root, where the kind reads data | samples of each cell
+//!                | record count | data root, where the kind reads data | samples of each cell | zeros up to 24
 //! ```
 //!
-//! All kinds have the same gates, so one verifier serves them with as many keys: they differ in fixed
-//! cells and copies only. What is public of a cell, `pogo_protocol::cell` says.
+//! All kinds have the same gates and as many public inputs, so one verifier serves them with as many
+//! keys: they differ in fixed cells and copies only. What is public of a cell, `pogo_protocol::cell` says.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::ConstraintSystem;
@@ -25,7 +25,7 @@ use pogo_protocol::fixed::{FEATURE_EXPONENT, LEAF};
 use pogo_protocol::leaf::FEATURES_DEPTH;
 use pogo_protocol::product::{Orientation, ProductOpening, TILE, TILE_HEIGHT, Tile, TracedRecord};
 use pogo_protocol::record::EXPONENTS_DEPTH;
-use pogo_protocol::statement::CircuitKind;
+use pogo_protocol::statement::{CircuitKind, HEAD, STEP_ELEMENTS};
 
 use crate::cells::opened::{Fields, Opener};
 use crate::cells::{activation, blank, errors, init, input, link, loss, momentum, product, weights};
@@ -111,6 +111,9 @@ impl Gridded for StepCircuit {
                 opener.publish(&fields, row);
                 row += 1;
             }
+        }
+        for row in row..HEAD + STEP_ELEMENTS {
+            opener.grid.public(opener.arithmetic.zero, row);
         }
         opener.grid
     }

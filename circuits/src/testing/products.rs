@@ -9,7 +9,7 @@ use pogo_protocol::merkle::{Tree, hash_pairs};
 use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
 use pogo_protocol::product::{ProductCell, ProductOpening, TracedRecord};
 use pogo_protocol::record::{StepRecord, steps_root};
-use pogo_protocol::statement::{CircuitKind, Context, Statement};
+use pogo_protocol::statement::{CircuitKind, Context, STEP_ELEMENTS, Statement};
 use pogo_protocol::trace::{Trace, TraceLayout};
 
 use crate::round::Claim;
@@ -96,6 +96,8 @@ impl Step {
     /// What a proof of an opening of the step claims, under this steps root.
     pub fn statement(&self, opening: &ProductOpening, steps_root: Fr) -> Statement {
         let root = Fr::from;
+        let mut samples = opening.sample().elements();
+        samples.resize(STEP_ELEMENTS, Fr::ZERO);
         Statement {
             circuit: [1; 32],
             srs: [2; 32],
@@ -112,7 +114,7 @@ impl Step {
             quantized_root: root(12u64),
             layout: self.element,
             record_count: RECORDS,
-            samples: opening.sample().elements(),
+            samples,
         }
     }
 

@@ -18,7 +18,7 @@ use crate::step::{StepCircuit, StepShape};
 /// Number of the step.
 pub const STEP: u32 = 1;
 /// Records of the round.
-const RECORDS: u32 = 3;
+pub const RECORDS: u32 = 3;
 
 fn spec() -> Spec {
     Spec {

@@ -3,9 +3,10 @@
 
 use ark_bn254::Fr;
 use pogo_benches::{head, row};
+use pogo_circuits::circuit::{Gridded, instances};
 use pogo_circuits::keys::Keys;
 use pogo_circuits::proof::prove;
-use pogo_circuits::round::{Claim, RoundCircuit, Shape, instances};
+use pogo_circuits::round::{Claim, RoundCircuit, Shape};
 use pogo_circuits::srs::Srs;
 use pogo_circuits::testing::round;
 use pogo_circuits::transcript::scalar_bytes;

@@ -15,8 +15,9 @@ use halo2_proofs::poly::kzg::multiopen::ProverSHPLONK;
 use halo2_proofs::poly::{Coeff, LagrangeCoeff, Polynomial, ProverQuery};
 use halo2_proofs::transcript::{EncodedChallenge, TranscriptWrite};
 use pogo_benches::{cpu_seconds, head, row};
+use pogo_circuits::circuit::{Gridded, Sheet, instances};
 use pogo_circuits::keys::Keys;
-use pogo_circuits::round::{RoundCircuit, Shape, instances};
+use pogo_circuits::round::{RoundCircuit, Shape};
 use pogo_circuits::srs::Srs;
 use pogo_circuits::testing::round;
 use pogo_circuits::transcript::{ProofWriter, scalar_bytes};
@@ -40,7 +41,7 @@ fn main() {
     let named = rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "proof".to_owned());
     let pool = named.build().expect("a thread");
     let mut proof = Vec::new();
-    let whole = cpu_seconds(1, || proof = pool.install(|| prove(&params, &keys, circuit.clone(), &inputs)));
+    let whole = cpu_seconds(1, || proof = pool.install(|| prove(&params, &keys, &circuit, &inputs)));
     let inputs: Vec<_> = inputs.iter().map(|&value| scalar(&scalar_bytes(value)).expect("canonical")).collect();
     let description = Description::parse(&keys.description).expect("our own");
     plonk::verify(&description, &inputs, &proof).expect("a true proof");
@@ -52,12 +53,12 @@ fn main() {
     row("commitments but the two of the opening", products.iter().map(|(_, seconds)| seconds).sum(), "CPU s");
 }
 
-fn prove(params: &Timed, keys: &Keys, circuit: RoundCircuit, inputs: &[Fr]) -> Vec<u8> {
+fn prove(params: &Timed, keys: &Keys, circuit: &RoundCircuit, inputs: &[Fr]) -> Vec<u8> {
     let mut transcript = ProofWriter::new();
     create_proof::<TimedScheme, TimedProver<'_>, _, _, _, _>(
         params,
         &keys.proving,
-        &[circuit],
+        &[Sheet::new(circuit)],
         &[&[inputs]],
         OsRng,
         &mut transcript,

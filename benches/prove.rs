@@ -7,10 +7,11 @@ use halo2_proofs::poly::commitment::Params;
 use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
 use halo2_proofs::poly::kzg::multiopen::ProverSHPLONK;
 use pogo_benches::{cpu_seconds, head, peak_megabytes, row};
+use pogo_circuits::circuit::{Gridded, Sheet, instances};
 use pogo_circuits::keys::Keys;
 use pogo_circuits::product::{ProductCircuit, ProductShape};
 use pogo_circuits::proof::prove;
-use pogo_circuits::round::{RoundCircuit, Shape, instances};
+use pogo_circuits::round::{RoundCircuit, Shape};
 use pogo_circuits::srs::Srs;
 use pogo_circuits::testing::leaf1024::{self, Leaf1024};
 use pogo_circuits::testing::{products, round};
@@ -61,15 +62,16 @@ fn leaf_1024(srs: &Srs) {
     let mut params = srs.params.clone();
     params.downsize(leaf1024::K);
     let circuit = Leaf1024 { index: 123_456 };
-    let verifying = keygen_vk(&params, &circuit).expect("the circuit fits");
-    let proving = keygen_pk(&params, verifying, &circuit).expect("the circuit fits");
+    let sheet = Sheet::new(&circuit);
+    let verifying = keygen_vk(&params, &sheet).expect("the circuit fits");
+    let proving = keygen_pk(&params, verifying, &sheet).expect("the circuit fits");
     let inputs = instances(&circuit.grid());
     let seconds = cpu_seconds(2, || {
         let mut transcript = ProofWriter::new();
         create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
             &params,
             &proving,
-            &[circuit],
+            &[Sheet::new(&circuit)],
             &[&[&inputs]],
             OsRng,
             &mut transcript,

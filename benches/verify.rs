@@ -2,9 +2,10 @@
 //! `cargo bench -p pogo-benches --bench verify`
 
 use pogo_benches::{cpu_seconds, head, row};
+use pogo_circuits::circuit::{Gridded, instances};
 use pogo_circuits::keys::Keys;
 use pogo_circuits::proof::prove;
-use pogo_circuits::round::{RoundCircuit, Shape, instances};
+use pogo_circuits::round::{RoundCircuit, Shape};
 use pogo_circuits::srs::Srs;
 use pogo_circuits::testing::round;
 use pogo_circuits::transcript::scalar_bytes;

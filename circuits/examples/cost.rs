@@ -3,9 +3,10 @@
 
 use std::time::Instant;
 
+use pogo_circuits::circuit::{Gridded, instances};
 use pogo_circuits::keys::Keys;
 use pogo_circuits::proof::prove;
-use pogo_circuits::round::{RoundCircuit, Shape, instances};
+use pogo_circuits::round::{RoundCircuit, Shape};
 use pogo_circuits::srs::Srs;
 use pogo_circuits::testing::round;
 use pogo_protocol::codec::scalar;

@@ -2,8 +2,9 @@
 //!
 //! `cargo run --release -p pogo-circuits --example pin -- [CEREMONY.srs]`
 //!
-//! Writes `verifier/pinned/minimal-development.vk`, `minimal-ceremony.vk` when the prepared SRS of a
-//! ceremony is given, and `params/vk.toml`, which lists what is pinned then.
+//! Writes for every circuit of the minimal preset `verifier/pinned/CIRCUIT-development.vk`, and
+//! `CIRCUIT-ceremony.vk` when the prepared SRS of a ceremony is given; then `params/vk.toml`, which lists
+//! what is pinned. The file of the round circuit is `minimal`.
 
 use std::error::Error;
 use std::fs;
@@ -12,45 +13,61 @@ use std::path::{Path, PathBuf};
 use pogo_circuits::keys::Keys;
 use pogo_circuits::round::Shape;
 use pogo_circuits::srs::{Origin, Srs};
+use pogo_circuits::step::{StepCircuit, StepShape};
+use pogo_protocol::statement::CircuitKind;
 use pogo_verifier::description::Description;
 
-const DEVELOPMENT: &str = "verifier/pinned/minimal-development.vk";
-const CEREMONY: &str = "verifier/pinned/minimal-ceremony.vk";
-
 fn main() -> Result<(), Box<dyn Error>> {
-    pin(DEVELOPMENT, &Srs::development(Shape::MINIMAL.k))?;
+    let development = Srs::development(Shape::MINIMAL.k);
+    pin("development", &development)?;
     if let Some(file) = std::env::args().nth(1) {
         let srs = Srs::load(Path::new(&file))?;
         if srs.origin != Origin::Ceremony {
             return Err(format!("{file}: expected the SRS of a ceremony").into());
         }
         srs.check()?;
-        pin(CEREMONY, &srs)?;
+        pin("ceremony", &srs)?;
     }
-    let head = "# The verifier's pinned circuit descriptions. Made by\n\
-                # `cargo run --release -p pogo-circuits --example pin -- [CEREMONY.srs]`.\n";
-    let list = head.to_owned() + &entry(CEREMONY)? + &entry(DEVELOPMENT)?;
+    let mut list = "# The verifier's pinned circuit descriptions. Made by\n\
+                    # `cargo run --release -p pogo-circuits --example pin -- [CEREMONY.srs]`.\n"
+        .to_owned();
+    for circuit in CircuitKind::ALL {
+        for origin in ["ceremony", "development"] {
+            list += &entry(circuit, &file(circuit, origin))?;
+        }
+    }
     print!("{list}");
     Ok(fs::write(at("params/vk.toml"), list)?)
 }
 
-/// Writes the description of the minimal circuit under `srs`.
-fn pin(file: &str, srs: &Srs) -> Result<(), Box<dyn Error>> {
-    let keys = Keys::generate(Shape::MINIMAL, srs)?;
-    Ok(fs::write(at(file), &keys.description)?)
+/// Writes the descriptions of all circuits under `srs`.
+fn pin(origin: &str, srs: &Srs) -> Result<(), Box<dyn Error>> {
+    for circuit in CircuitKind::ALL {
+        let keys = match circuit {
+            CircuitKind::Round => Keys::generate(Shape::MINIMAL, srs)?,
+            _ => Keys::of(&StepCircuit::blank(StepShape::minimal(circuit)), srs)?,
+        };
+        fs::write(at(&file(circuit, origin)), &keys.description)?;
+    }
+    Ok(())
+}
+
+fn file(circuit: CircuitKind, origin: &str) -> String {
+    let name = if circuit == CircuitKind::Round { "minimal" } else { circuit.name() };
+    format!("verifier/pinned/{name}-{origin}.vk")
 }
 
 /// The entry of a pinned file, all read from its bytes.
-fn entry(file: &str) -> Result<String, Box<dyn Error>> {
+fn entry(circuit: CircuitKind, file: &str) -> Result<String, Box<dyn Error>> {
     let bytes = fs::read(at(file))?;
     let description = Description::parse(&bytes).map_err(|error| format!("{file}: {error}"))?;
     let parts = description.parts();
     let origin = if parts.development { "development" } else { "ceremony" };
     let (k, length) = (parts.k, bytes.len());
-    let (srs, circuit) = (hex(parts.srs_id), hex(description.id()));
+    let (srs, id, name) = (hex(parts.srs_id), hex(description.id()), circuit.name());
     Ok(format!(
-        "\n[[vk]]\nfile = \"{file}\"\npreset = \"minimal\"\norigin = \"{origin}\"\nk = {k}\n\
-         bytes = {length}\nsrs = \"{srs}\"\ncircuit = \"{circuit}\"\n"
+        "\n[[vk]]\nfile = \"{file}\"\npreset = \"minimal\"\nkind = \"{name}\"\norigin = \"{origin}\"\nk = {k}\n\
+         bytes = {length}\nsrs = \"{srs}\"\ncircuit = \"{id}\"\n"
     ))
 }
 

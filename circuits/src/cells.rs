@@ -1,8 +1,18 @@
 //! Cells: one file for each relation of the training step that a proof can show.
 
+pub mod activation;
+pub mod blank;
+pub mod errors;
+pub mod init;
+pub mod input;
+pub mod link;
+pub mod loss;
+pub mod momentum;
+pub(crate) mod opened;
 pub mod product;
 pub mod quantize;
 pub mod update;
+pub mod weights;
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use pogo_protocol::leaf::{WORDS_PER_ELEMENT, tag};

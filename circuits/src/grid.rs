@@ -1,14 +1,11 @@
 //! The grid: all cells of one circuit at absolute rows, with the copies between them.
 //!
-//! Chips write here and `RoundCircuit` hands the finished grid to Halo2 as one region. Every
+//! Chips write here and [`Sheet`](crate::circuit::Sheet) hands the finished grid to Halo2 as one region. Every
 //! derived cell is computed from cells that already stand in the grid, never from a value beside
 //! it, so a test can change any one cell and let all later ones follow (see [`crate::testing`]).
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::{Field, PrimeField};
-use halo2_proofs::plonk::Circuit;
-
-use crate::chips::Columns;
 
 /// An advice column: three of Poseidon state, one beside it, three for values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -201,12 +198,6 @@ fn put(column: &mut Vec<Fr>, row: usize, value: Fr) {
         column.resize(row + 1, Fr::ZERO);
     }
     column[row] = value;
-}
-
-/// A circuit that is one grid.
-pub trait Gridded: Circuit<Fr, Config = Columns> {
-    /// All cells.
-    fn grid(&self) -> Grid;
 }
 
 /// A field element for a signed integer.

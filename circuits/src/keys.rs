@@ -4,8 +4,8 @@ use halo2_proofs::halo2curves::bn256::G1Affine;
 use halo2_proofs::plonk::{self, ProvingKey, keygen_pk, keygen_vk};
 use pogo_protocol::stream::keccak;
 
+use crate::circuit::{Gridded, Sheet};
 use crate::describe::describe;
-use crate::grid::Gridded;
 use crate::round::{RoundCircuit, Shape};
 use crate::srs::{Origin, Srs};
 
@@ -27,16 +27,18 @@ impl Keys {
         Self::of(&RoundCircuit::blank(shape), srs)
     }
 
-    /// Makes the keys of any circuit of this crate, from one without a witness.
+    /// Makes the keys of any circuit of this crate, whatever its witness.
     ///
     /// # Errors
     /// Halo2's, when `srs` is too small for the circuit.
-    pub fn of(circuit: &impl Gridded, srs: &Srs) -> Result<Self, plonk::Error> {
-        let verifying = keygen_vk(&srs.params, circuit)?;
+    pub fn of<C: Gridded>(circuit: &C, srs: &Srs) -> Result<Self, plonk::Error> {
+        let grid = circuit.grid();
+        let rows = grid.publics.len() as u32;
+        let sheet = Sheet::<C>::of(grid);
+        let verifying = keygen_vk(&srs.params, &sheet)?;
         let development = srs.origin == Origin::Development;
-        let rows = circuit.grid().publics.len() as u32;
         let description = describe(&srs.params, &verifying, &[rows], srs.id(), development);
-        let proving = keygen_pk(&srs.params, verifying, circuit)?;
+        let proving = keygen_pk(&srs.params, verifying, &sheet)?;
         Ok(Self { proving, description })
     }
 

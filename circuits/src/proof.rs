@@ -6,9 +6,8 @@ use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
 use halo2_proofs::poly::kzg::multiopen::ProverSHPLONK;
 use rand_core::OsRng;
 
-use crate::grid::Gridded;
+use crate::circuit::{Gridded, Sheet, instances};
 use crate::keys::Keys;
-use crate::round::instances;
 use crate::srs::Srs;
 use crate::transcript::ProofWriter;
 
@@ -19,13 +18,14 @@ use crate::transcript::ProofWriter;
 ///
 /// # Errors
 /// Halo2's, when the keys are not of this circuit.
-pub fn prove(srs: &Srs, keys: &Keys, circuit: impl Gridded) -> Result<Vec<u8>, plonk::Error> {
-    let instances = instances(&circuit.grid());
+pub fn prove<C: Gridded>(srs: &Srs, keys: &Keys, circuit: C) -> Result<Vec<u8>, plonk::Error> {
+    let grid = circuit.grid();
+    let instances = instances(&grid);
     let mut transcript = ProofWriter::new();
     create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
         &srs.params,
         &keys.proving,
-        &[circuit],
+        &[Sheet::<C>::of(grid)],
         &[&[&instances]],
         OsRng,
         &mut transcript,

@@ -8,22 +8,18 @@
 //! Beside the sampled cells, every proof opens record 0 (its state root is the parent root) and
 //! the last record (its state root is the final state root).
 
-use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner, Value};
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::halo2curves::ff::Field;
-use halo2_proofs::plonk::{Circuit, ConstraintSystem, Error};
+use halo2_proofs::plonk::ConstraintSystem;
 use pogo_protocol::fixed::LEAF;
 use pogo_protocol::opening::{Openings, QuantizeOpening, RecordOpening, Roots, Slot, UpdateOpening};
 use pogo_protocol::statement::{QUANTIZES_PER_ELEMENT, SAMPLES_PER_PROOF, Statement, UPDATES_PER_ELEMENT};
 
 use crate::cells::{Builder, Packed, Publics, quantize, update};
+use crate::chips::Columns;
 use crate::chips::poseidon::{Lane, Operand, convert};
 use crate::chips::values::{Bits, Lines, Range, Source};
-use crate::chips::{Columns, poseidon, values};
-use crate::grid::{ADVICE, Cell, FIXED, Grid, Gridded};
-
-/// Degree of the constraint system: the fifth power under a choice of four row kinds.
-pub(crate) const DEGREE: usize = 9;
+use crate::circuit::Gridded;
+use crate::grid::{Cell, Grid};
 
 /// Size of a round circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,12 +62,6 @@ impl Shape {
         Shape { k: 12, updates: 1, quantizes: 1, tree_depth: 2, steps_depth: 2, trace_depth: 8 };
 }
 
-impl Default for Shape {
-    fn default() -> Self {
-        Self::MINIMAL
-    }
-}
-
 /// What the public inputs claim beside the samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
@@ -90,10 +80,47 @@ impl Claim {
             steps: statement.steps_root,
             state: statement.state_root,
             quantized: statement.quantized_root,
+            data: statement.data_root,
             layout: statement.layout,
             record_count: statement.record_count,
         };
         Self { digest: [instances[0], instances[1]], roots }
+    }
+
+    /// The claim of zeros, for keys.
+    pub(crate) fn blank() -> Self {
+        let zero = ark_bn254::Fr::from(0u64);
+        let roots = Roots {
+            parent: zero,
+            steps: zero,
+            state: zero,
+            quantized: zero,
+            data: zero,
+            layout: zero,
+            record_count: 1,
+        };
+        Self { digest: [zero; 2], roots }
+    }
+
+    /// Assigns the public inputs before the samples; returns their cells and those of the digest.
+    pub(crate) fn publish(&self, grid: &mut Grid, lines: &mut Lines) -> (Publics, [Cell; 2]) {
+        let Roots { parent, steps, state, quantized, layout, record_count, .. } = self.roots;
+        let [high, low] = self.digest;
+        let mut row = 0;
+        let mut public = |value, name| {
+            row += 1;
+            lines.public(grid, convert(value), row - 1, name)
+        };
+        let digest = [public(high, "statement digest, high"), public(low, "statement digest, low")];
+        let publics = Publics {
+            parent_root: public(parent, "parent root"),
+            steps_root: public(steps, "steps root"),
+            state_root: public(state, "state root"),
+            quantized_root: public(quantized, "quantized root"),
+            layout: public(layout, "layout"),
+            record_count: public(record_count.into(), "record count"),
+        };
+        (publics, digest)
     }
 }
 
@@ -103,7 +130,6 @@ pub struct RoundCircuit {
     shape: Shape,
     claim: Claim,
     openings: Openings,
-    known: bool,
 }
 
 impl RoundCircuit {
@@ -113,71 +139,12 @@ impl RoundCircuit {
     /// When the openings are not as many, or the paths not as long, as `shape` says.
     pub fn new(shape: Shape, claim: Claim, openings: Openings) -> Self {
         assert_eq!((openings.updates.len(), openings.quantizes.len()), (shape.updates, shape.quantizes), "openings");
-        Self { shape, claim, openings, known: true }
+        Self { shape, claim, openings }
     }
 
-    /// The circuit without a witness, for keys.
+    /// The circuit with zeros for a witness, for keys.
     pub fn blank(shape: Shape) -> Self {
-        let zero = ark_bn254::Fr::from(0u64);
-        let roots = Roots { parent: zero, steps: zero, state: zero, quantized: zero, layout: zero, record_count: 1 };
-        let openings = blank_openings(&shape);
-        Self { shape, claim: Claim { digest: [zero; 2], roots }, openings, known: false }
-    }
-
-    /// All cells.
-    pub fn grid(&self) -> Grid {
-        self.fill(Grid::default())
-    }
-
-    /// All cells, with something added to the assignments of these numbers and all that depends on
-    /// them following.
-    pub fn tampered_grid(&self, changes: &[(usize, Fr)]) -> Grid {
-        self.fill(Grid::tampered(changes))
-    }
-
-    fn fill(&self, mut grid: Grid) -> Grid {
-        Lines::table(&mut grid, &Range::ROUND);
-        let mut lines = Lines::default();
-        let zero = lines.constant(&mut grid, false);
-        let (publics, mut row) = self.publics(&mut grid, &mut lines);
-        let mut builder = Builder { grid, lane: Lane::new(), lines, publics, zero };
-        self.ends(&mut builder);
-        let Shape { tree_depth, steps_depth, .. } = self.shape;
-        let updates: Vec<Packed> = (self.openings.updates.iter())
-            .map(|opening| update::assign(&mut builder, opening, tree_depth, steps_depth))
-            .collect();
-        let quantizes: Vec<Packed> =
-            self.openings.quantizes.iter().map(|opening| quantize::assign(&mut builder, opening, tree_depth)).collect();
-        for (samples, per_element) in [(updates, UPDATES_PER_ELEMENT), (quantizes, QUANTIZES_PER_ELEMENT)] {
-            for group in samples.chunks(per_element) {
-                let high_first: Vec<_> = group.iter().rev().flatten().copied().collect();
-                let element = builder.lines.compose(&mut builder.grid, &high_first, Range::Free, "packed sample");
-                builder.grid.public(element, row);
-                row += 1;
-            }
-        }
-        builder.grid
-    }
-
-    fn publics(&self, grid: &mut Grid, lines: &mut Lines) -> (Publics, usize) {
-        let Roots { parent, steps, state, quantized, layout, record_count } = self.claim.roots;
-        let [high, low] = self.claim.digest;
-        let mut row = 0;
-        let mut public = |value, name| {
-            row += 1;
-            lines.public(grid, convert(value), row - 1, name)
-        };
-        public(high, "statement digest, high");
-        public(low, "statement digest, low");
-        let publics = Publics {
-            parent_root: public(parent, "parent root"),
-            steps_root: public(steps, "steps root"),
-            state_root: public(state, "state root"),
-            quantized_root: public(quantized, "quantized root"),
-            layout: public(layout, "layout"),
-            record_count: public(record_count.into(), "record count"),
-        };
-        (publics, row)
+        Self { shape, claim: Claim::blank(), openings: blank_openings(&shape) }
     }
 
     /// Opens the first and the last record.
@@ -193,15 +160,6 @@ impl RoundCircuit {
         let update = Operand::Input(convert(self.openings.last.update_root), "update root of the last record");
         builder.record(publics.state_root, update, &last, &self.openings.last);
     }
-}
-
-/// Values of the public inputs that a grid claims, in order.
-pub fn instances(grid: &Grid) -> Vec<Fr> {
-    let mut instances = vec![Fr::ZERO; grid.publics.len()];
-    for &(cell, row) in &grid.publics {
-        instances[row] = grid.value(cell);
-    }
-    instances
 }
 
 fn blank_openings(shape: &Shape) -> Openings {
@@ -244,77 +202,33 @@ fn blank_openings(shape: &Shape) -> Openings {
 }
 
 impl Gridded for RoundCircuit {
-    fn grid(&self) -> Grid {
-        self.grid()
-    }
-}
-
-impl Circuit<Fr> for RoundCircuit {
-    type Config = Columns;
-    type FloorPlanner = SimpleFloorPlanner;
-    type Params = Shape;
-
-    fn params(&self) -> Shape {
-        self.shape
+    fn gates(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
+        update::configure(meta, columns);
+        quantize::configure(meta, columns);
     }
 
-    fn without_witnesses(&self) -> Self {
-        Self::blank(self.shape)
-    }
-
-    fn configure(meta: &mut ConstraintSystem<Fr>) -> Columns {
-        // Explicit, because Halo2 caps the degree by an environment variable otherwise.
-        meta.set_minimum_degree(DEGREE);
-        let columns = Columns::configure(meta);
-        poseidon::configure(meta, &columns);
-        values::configure(meta, &columns);
-        update::configure(meta, &columns);
-        quantize::configure(meta, &columns);
-        columns
-    }
-
-    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, _: Shape) -> Columns {
-        Self::configure(meta)
-    }
-
-    fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
-        hand_over(&self.grid(), &columns, self.known, &mut layouter)
-    }
-}
-
-/// Hands a grid to Halo2 as one region with absolute rows: the floor planner puts every region at
-/// row 0.
-pub(crate) fn hand_over(
-    grid: &Grid,
-    columns: &Columns,
-    known: bool,
-    layouter: &mut impl Layouter<Fr>,
-) -> Result<(), Error> {
-    let known = |value| if known { Value::known(value) } else { Value::unknown() };
-    let publics = layouter.assign_region(
-        || "round",
-        |mut region| {
-            let mut cells = ADVICE.map(|column| Vec::with_capacity(grid.height(column)));
-            for column in ADVICE {
-                for row in 0..grid.height(column) {
-                    let value = known(grid.value(Cell { column, row }));
-                    cells[column as usize].push(region.assign_advice(columns.advice(column), row, value).cell());
-                }
+    fn fill(&self, mut grid: Grid) -> Grid {
+        Lines::table(&mut grid, &Range::ROUND);
+        let mut lines = Lines::default();
+        let zero = lines.constant(&mut grid, false);
+        let (publics, _) = self.claim.publish(&mut grid, &mut lines);
+        let mut row = grid.publics.len();
+        let mut builder = Builder { grid, lane: Lane::new(), lines, publics, zero };
+        self.ends(&mut builder);
+        let Shape { tree_depth, steps_depth, .. } = self.shape;
+        let updates: Vec<Packed> = (self.openings.updates.iter())
+            .map(|opening| update::assign(&mut builder, opening, tree_depth, steps_depth))
+            .collect();
+        let quantizes: Vec<Packed> =
+            self.openings.quantizes.iter().map(|opening| quantize::assign(&mut builder, opening, tree_depth)).collect();
+        for (samples, per_element) in [(updates, UPDATES_PER_ELEMENT), (quantizes, QUANTIZES_PER_ELEMENT)] {
+            for group in samples.chunks(per_element) {
+                let high_first: Vec<_> = group.iter().rev().flatten().copied().collect();
+                let element = builder.lines.compose(&mut builder.grid, &high_first, Range::Free, "packed sample");
+                builder.grid.public(element, row);
+                row += 1;
             }
-            for column in FIXED {
-                for row in 0..grid.rows() {
-                    region.assign_fixed(columns.fixed_column(column), row, grid.fixed_value(column, row));
-                }
-            }
-            let at = |cell: Cell| cells[cell.column as usize][cell.row];
-            for &(left, right) in &grid.copies {
-                region.constrain_equal(at(left), at(right));
-            }
-            Ok(grid.publics.iter().map(|&(cell, row)| (at(cell), row)).collect::<Vec<_>>())
-        },
-    )?;
-    for (cell, row) in publics {
-        layouter.constrain_instance(cell, columns.instance(), row);
+        }
+        builder.grid
     }
-    Ok(())
 }

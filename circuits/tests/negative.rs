@@ -7,9 +7,10 @@
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
+use pogo_circuits::circuit::instances;
 use pogo_circuits::grid::Advice::Digit;
 use pogo_circuits::grid::Origin::{Copied, Derived, Input};
-use pogo_circuits::round::{Claim, Shape, instances};
+use pogo_circuits::round::{Claim, Shape};
 use pogo_circuits::testing::forging::Forgery;
 use pogo_circuits::testing::reading::{Reading, read};
 use pogo_circuits::testing::rounds::TestRound;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use pogo_circuits::keys::Keys;
 use pogo_circuits::round::Shape;
 use pogo_circuits::srs::Srs;
+use pogo_circuits::step::{StepCircuit, StepShape};
+use pogo_protocol::statement::CircuitKind;
 use pogo_verifier::description::{Description, Parts};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -46,6 +48,7 @@ struct Keylist {
 struct Key {
     file: String,
     preset: String,
+    kind: String,
     origin: String,
     k: u8,
     bytes: usize,
@@ -107,8 +110,9 @@ fn the_known_ceremonies_are_large_enough_and_their_digests_whole() {
 fn the_list_of_keys_is_that_of_the_pinned_files() {
     let ceremonies: Ceremonies = read("params/srs.toml");
     let Keylist { vk } = read("params/vk.toml");
-    let origins: Vec<_> = vk.iter().map(|key| key.origin.as_str()).collect();
-    assert_eq!(origins, ["ceremony", "development"]);
+    let listed = vk.iter().map(|key| (key.kind.as_str(), key.origin.as_str()));
+    let all = CircuitKind::ALL.iter().flat_map(|kind| ["ceremony", "development"].map(|origin| (kind.name(), origin)));
+    assert!(listed.eq(all), "every circuit under both SRS");
     for key in vk {
         let bytes = fs::read(at(&key.file)).expect("a pinned file");
         let description = Description::parse(&bytes).expect("a pinned description");
@@ -122,19 +126,34 @@ fn the_list_of_keys_is_that_of_the_pinned_files() {
 }
 
 #[test]
-fn the_pinned_development_description_is_that_of_the_circuit() {
-    let keys = Keys::generate(Shape::MINIMAL, &Srs::development(Shape::MINIMAL.k)).expect("the SRS fits");
-    let pinned = fs::read(at("verifier/pinned/minimal-development.vk")).expect("a pinned file");
-    assert!(keys.description == pinned, "the circuit changed: run the `pin` example and say why in the commit");
+fn the_pinned_development_descriptions_are_those_of_the_circuits() {
+    let srs = Srs::development(Shape::MINIMAL.k);
+    for circuit in CircuitKind::ALL {
+        let keys = match circuit {
+            CircuitKind::Round => Keys::generate(Shape::MINIMAL, &srs),
+            _ => Keys::of(&StepCircuit::blank(StepShape::minimal(circuit)), &srs),
+        };
+        let pinned = fs::read(pinned(circuit, "development")).expect("a pinned file");
+        let same = keys.expect("the SRS fits").description == pinned;
+        assert!(same, "{} changed: run the `pin` example and say why in the commit", circuit.name());
+    }
 }
 
 #[test]
 fn both_pinned_descriptions_are_of_one_circuit() {
-    let parts = |origin: &str| {
-        let bytes = fs::read(at(&format!("verifier/pinned/minimal-{origin}.vk"))).expect("a pinned file");
-        without_srs(Description::parse(&bytes).expect("a pinned description").parts().clone())
-    };
-    assert!(parts("ceremony") == parts("development"), "one of the two is of an older circuit");
+    for circuit in CircuitKind::ALL {
+        let parts = |origin: &str| {
+            let bytes = fs::read(pinned(circuit, origin)).expect("a pinned file");
+            without_srs(Description::parse(&bytes).expect("a pinned description").parts().clone())
+        };
+        assert!(parts("ceremony") == parts("development"), "one of {} is of an older circuit", circuit.name());
+    }
+}
+
+/// The pinned description of a circuit.
+fn pinned(circuit: CircuitKind, origin: &str) -> PathBuf {
+    let name = if circuit == CircuitKind::Round { "minimal" } else { circuit.name() };
+    at(&format!("verifier/pinned/{name}-{origin}.vk"))
 }
 
 /// The parts without the points of the SRS and what is made with them.

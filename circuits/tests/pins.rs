@@ -9,15 +9,16 @@ use std::{env, fs};
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{Circuit, ConstraintSystem};
+use pogo_circuits::circuit::{Gridded, Sheet, instances};
 use pogo_circuits::grid::{ADVICE, FIXED};
 use pogo_circuits::keys::Keys;
-use pogo_circuits::product::{ProductCircuit, ProductShape};
 use pogo_circuits::proof::prove;
-use pogo_circuits::round::{RoundCircuit, Shape, instances};
+use pogo_circuits::round::{RoundCircuit, Shape};
 use pogo_circuits::srs::Srs;
+use pogo_circuits::step::{StepCircuit, StepShape};
 use pogo_circuits::testing::reading::ark;
 use pogo_circuits::testing::{Checker, round};
-use pogo_protocol::product::Orientation;
+use pogo_protocol::statement::CircuitKind;
 use pogo_protocol::stream::keccak;
 use pogo_verifier::Setup;
 use pogo_verifier::description::Description;
@@ -55,12 +56,12 @@ fn hex(bytes: &[u8]) -> String {
 #[test]
 fn the_constraint_system_is_the_pinned_one() {
     hold("constraints.txt", &described::<RoundCircuit>());
-    hold("product-constraints.txt", &described::<ProductCircuit>());
+    hold("step-constraints.txt", &described::<StepCircuit>());
 }
 
-fn described<C: Circuit<Fr>>() -> String {
+fn described<C: Gridded>() -> String {
     let mut system = ConstraintSystem::<Fr>::default();
-    C::configure(&mut system);
+    Sheet::<C>::configure(&mut system);
     let polynomials: usize = system.gates().iter().map(|gate| gate.polynomials().len()).sum();
     format!(
         "digest {}\nadvice columns {}\nfixed columns {}\ninstance columns {}\nadvice queries {}\ngates {}\n\
@@ -90,15 +91,15 @@ fn the_cost_is_the_pinned_one() {
         },
     );
     hold("cost.txt", &lines.concat());
-    let lines = Orientation::ALL.map(|orientation| {
-        let shape = ProductShape::minimal(orientation);
-        let grid = ProductCircuit::blank(shape).grid();
+    let lines = CircuitKind::ALL[1..].iter().map(|&circuit| {
+        let shape = StepShape::minimal(circuit);
+        let grid = StepCircuit::blank(shape).grid();
         let (cells, copies, publics) = (grid.assignments.len(), grid.copies.len(), grid.publics.len());
-        let (rows, all) = (grid.rows(), 1 << shape.k);
-        assert!(rows + 16 < all, "{orientation:?} takes {rows} rows");
-        format!("{orientation:?}: {rows} rows of {all}, {cells} cells, {copies} copies, {publics} public inputs\n")
+        let (name, rows, all, capacity) = (circuit.name(), grid.rows(), 1 << shape.k, shape.cells);
+        assert!(rows + 16 < all, "{name} takes {rows} rows");
+        format!("{name} x {capacity}: {rows} rows of {all}, {cells} cells, {copies} copies, {publics} public inputs\n")
     });
-    hold("product-cost.txt", &lines.concat());
+    hold("step-cost.txt", &lines.collect::<String>());
 }
 
 /// Circuit ids under the development SRS, and the length of a proof.

@@ -7,32 +7,38 @@ use ark_ff::AdditiveGroup;
 use halo2_proofs::dev::MockProver;
 use halo2_proofs::halo2curves::ff::Field;
 use pogo_circuits::chips::poseidon::convert;
+use pogo_circuits::circuit::{Gridded, Sheet, instances};
 use pogo_circuits::grid::{Cell, Grid, Origin};
 use pogo_circuits::keys::Keys;
-use pogo_circuits::product::{ProductCircuit, ProductShape};
 use pogo_circuits::proof::prove;
-use pogo_circuits::round::instances;
+use pogo_circuits::round::Claim;
 use pogo_circuits::srs::Srs;
-use pogo_circuits::testing::products::{STEP, Step, step};
+use pogo_circuits::step::{StepCircuit, StepShape};
+use pogo_circuits::testing::products::{RECORDS, STEP, Step, step};
 use pogo_circuits::testing::reading::ark;
 use pogo_circuits::testing::{Checker, Constraint};
+use pogo_protocol::cell::{CellOpening, Depths};
 use pogo_protocol::fixed::{WORD_MAX, WORD_MIN};
 use pogo_protocol::leaf::{bytes_leaf, tag, words_leaf};
 use pogo_protocol::merkle::{Tree, hash_pairs, root_of};
-use pogo_protocol::opening::Violation;
+use pogo_protocol::opening::Roots;
 use pogo_protocol::poseidon;
-use pogo_protocol::product::{
-    Depths, Orientation, ProductCell, ProductOpening, ProductStatement, TILE, TILE_HEIGHT, Tile,
-};
+use pogo_protocol::product::{Orientation, ProductCell, ProductOpening, TILE, TILE_HEIGHT, Tile};
 use pogo_protocol::record::steps_root;
+use pogo_protocol::statement::{CircuitKind, Statement};
 use pogo_verifier::description::Description;
 use pogo_verifier::plonk::{Error, verify};
 use rayon::prelude::*;
 
-const DEPTHS: Depths = Depths { trace: 13, steps: 2 };
+const DEPTHS: Depths = Depths { tree: 2, steps: 2, trace: 13 };
 
-fn shape(orientation: Orientation) -> ProductShape {
-    ProductShape { k: 15, orientation, depths: DEPTHS }
+fn shape(orientation: Orientation) -> StepShape {
+    StepShape { k: 15, circuit: CircuitKind::Product(orientation), cells: 1, depths: DEPTHS }
+}
+
+/// Roots that a statement claims.
+fn roots(statement: &Statement) -> Roots {
+    Claim::new(statement).roots
 }
 
 /// One cell of the first slab and one of a later one, of every orientation.
@@ -47,31 +53,30 @@ fn cells() -> Vec<ProductCell> {
     ]
 }
 
-fn circuit(step: &Step, cell: ProductCell) -> ProductCircuit {
-    ProductCircuit::new(shape(cell.orientation), &step.statement(cell), step.open(cell))
+fn circuit(step: &Step, cell: ProductCell) -> StepCircuit {
+    step.circuit(DEPTHS, step.open(cell), step.steps_root)
 }
 
 #[test]
 fn true_cells_satisfy_every_constraint() {
     let step = step(DEPTHS);
     for cell in cells() {
-        assert_eq!(step.open(cell).check(&step.statement(cell), DEPTHS), Ok(()), "{cell:?}");
+        let opening = step.open(cell);
+        let statement = step.statement(&opening, step.steps_root);
+        assert_eq!(opening.check(&roots(&statement), DEPTHS), Ok(()), "{cell:?}");
+        assert_eq!(cell.tiles(&step.layout), Some(opening.sample().tiles), "{cell:?}");
         let circuit = circuit(&step, cell);
         let grid = circuit.grid();
-        assert_eq!(instances(&grid).into_iter().map(ark).collect::<Vec<_>>(), step.statement(cell).instances());
-        let mock = MockProver::run(15, &circuit, vec![instances(&grid)]).expect("the circuit fits");
+        assert_eq!(instances(&grid).into_iter().map(ark).collect::<Vec<_>>(), statement.instances());
+        let mock = MockProver::run(15, &Sheet::new(&circuit), vec![instances(&grid)]).expect("the circuit fits");
         mock.assert_satisfied();
     }
 }
 
 /// The opening with what `lie` makes of it, committed to by a miner who knows no shame: the tree over
 /// the altered tiles, and the statement that goes with it.
-fn committed(
-    step: &Step,
-    cell: ProductCell,
-    lie: impl FnOnce(&mut ProductOpening),
-) -> (ProductOpening, ProductStatement) {
-    let (mut opening, statement) = (step.open(cell), step.statement(cell));
+fn committed(step: &Step, cell: ProductCell, lie: impl FnOnce(&mut ProductOpening)) -> (ProductOpening, Statement) {
+    let mut opening = step.open(cell);
     lie(&mut opening);
     let mut leaves: Vec<Fr> = (0..step.layout.position_count()).map(|position| step.tree.leaf(position)).collect();
     let place = |number: usize| number * TILE..(number + 1) * TILE;
@@ -95,12 +100,13 @@ fn committed(
     let rest = poseidon::sponge(Fr::from(tag::REST), &[trace, loss, used, next]);
     let record = poseidon::hash(Fr::from(tag::RECORD), opening.record.pair, rest);
     let root = root_of(record, STEP as usize + 1, &opening.record.path);
-    (opening, ProductStatement { steps_root: steps_root(root, statement.record_count), ..statement })
+    let statement = step.statement(&opening, steps_root(root, RECORDS));
+    (opening, statement)
 }
 
 #[test]
 fn the_circuit_is_satisfied_exactly_when_the_plain_relation_accepts() {
-    let (step, checker) = (step(DEPTHS), Checker::of::<ProductCircuit>());
+    let (step, checker) = (step(DEPTHS), Checker::of::<StepCircuit>());
     type Lie = fn(&mut ProductOpening);
     let lies: [(&str, Lie); 9] = [
         ("none", |_| {}),
@@ -141,8 +147,8 @@ fn the_circuit_is_satisfied_exactly_when_the_plain_relation_accepts() {
     for cell in cells() {
         for (name, lie) in lies {
             let (opening, statement) = committed(&step, cell, lie);
-            let accepted = opening.check(&statement, DEPTHS).is_ok();
-            let circuit = ProductCircuit::new(shape(cell.orientation), &statement, opening);
+            let accepted = opening.check(&roots(&statement), DEPTHS).is_ok();
+            let circuit = step.circuit(DEPTHS, opening, statement.steps_root);
             let grid = circuit.grid();
             let broken = checker.broken(&grid, &instances(&grid));
             assert_eq!(broken.is_empty(), accepted, "{cell:?}, {name}: {broken:?}");
@@ -154,19 +160,21 @@ fn the_circuit_is_satisfied_exactly_when_the_plain_relation_accepts() {
 
 #[test]
 fn tiles_of_other_places_and_another_record_are_refused() {
-    let (step, checker) = (step(DEPTHS), Checker::of::<ProductCircuit>());
+    let (step, checker) = (step(DEPTHS), Checker::of::<StepCircuit>());
     let cell = cells()[1];
-    let statement = step.statement(cell);
+    let honest = step.open(cell);
+    let statement = step.statement(&honest, step.steps_root);
     let refused = |name: &str, opening: ProductOpening| {
-        assert!(opening.check(&statement, DEPTHS).is_err(), "{name}");
-        let circuit = ProductCircuit::new(shape(cell.orientation), &statement, opening);
-        // The circuit makes its public inputs of the opening: they are not those of the statement, or
-        // a constraint is broken.
+        let other = opening.sample() != honest.sample();
+        assert!(other || opening.check(&roots(&statement), DEPTHS).is_err(), "{name}");
+        let circuit =
+            StepCircuit::new(shape(cell.orientation), Claim::new(&statement), vec![CellOpening::Product(opening)]);
+        // The circuit makes its samples of the opening: they are not those of the statement, or a
+        // constraint is broken.
         let grid = circuit.grid();
         let expected: Vec<_> = statement.instances().into_iter().map(convert).collect();
         assert!(!checker.broken(&grid, &expected).is_empty(), "{name}");
     };
-    let honest = step.open(cell);
     refused(
         "left elsewhere",
         ProductOpening { left: Tile { number: honest.left.number ^ 1, ..honest.left.clone() }, ..honest.clone() },
@@ -194,7 +202,7 @@ fn tiles_of_other_places_and_another_record_are_refused() {
     refused("another loss", other);
 
     // What the circuit's shape does not even take, the plain relation refuses as well.
-    let check = |opening: &ProductOpening| opening.check(&statement, DEPTHS);
+    let check = |opening: &ProductOpening| opening.check(&roots(&statement), DEPTHS);
     let mut wide = honest.clone();
     wide.left.rows.extend(honest.right.rows.clone());
     wide.left.path.remove(0);
@@ -202,26 +210,24 @@ fn tiles_of_other_places_and_another_record_are_refused() {
     let mut short = honest.clone();
     short.left.rows.truncate(32);
     assert!(check(&short).is_err(), "half a tile");
-    let far = ProductStatement { step: STEP + (1 << DEPTHS.steps), ..statement };
-    assert!(ProductOpening { step: far.step, ..honest.clone() }.check(&far, DEPTHS).is_err(), "a step beyond the tree");
-    let other = ProductStatement { cell: ProductCell { orientation: Orientation::Gradient, ..cell }, ..statement };
-    assert_eq!(honest.check(&other, DEPTHS), Err(Violation::OtherCell));
+    let far = ProductOpening { step: STEP + (1 << DEPTHS.steps), ..honest.clone() };
+    assert!(check(&far).is_err(), "a step beyond the tree");
 }
 
 /// Why the point must be the digest of the statement: who knows it beforehand forges.
 #[test]
 fn a_point_that_was_known_before_shows_nothing() {
-    let (step, checker) = (step(DEPTHS), Checker::of::<ProductCircuit>());
+    let (step, checker) = (step(DEPTHS), Checker::of::<StepCircuit>());
     let (opening, statement) = committed(&step, cells()[1], |opening| {
         opening.after.rows[0][0] += 2;
         opening.after.rows[0][8] -= 1;
     });
-    assert!(opening.check(&statement, DEPTHS).is_err());
-    let mut known = statement.instances();
-    (known[0], known[1]) = (Fr::ZERO, Fr::from(2u64));
-    let forged = ProductCircuit::at_point(shape(Orientation::Forward), known, opening.clone()).grid();
+    assert!(opening.check(&roots(&statement), DEPTHS).is_err());
+    let known = Claim { digest: [Fr::ZERO, Fr::from(2u64)], ..Claim::new(&statement) };
+    let forged = StepCircuit::new(shape(Orientation::Forward), known, vec![CellOpening::Product(opening.clone())]);
+    let forged = forged.grid();
     assert!(checker.broken(&forged, &instances(&forged)).is_empty());
-    let honest = ProductCircuit::new(shape(Orientation::Forward), &statement, opening).grid();
+    let honest = step.circuit(DEPTHS, opening, statement.steps_root).grid();
     assert!(!checker.broken(&honest, &instances(&honest)).is_empty());
 }
 
@@ -248,7 +254,7 @@ const HASHING: [&str; 10] = [
 /// constraint even for an adversary who commits to the outcome and mends the words of the result.
 #[test]
 fn no_derived_cell_can_be_altered() {
-    let (step, checker) = (step(DEPTHS), Checker::of::<ProductCircuit>());
+    let (step, checker) = (step(DEPTHS), Checker::of::<StepCircuit>());
     let mut alone = BTreeSet::new();
     for cell in [cells()[1], cells()[2]] {
         let circuit = circuit(&step, cell);
@@ -304,10 +310,10 @@ fn names(grid: &Grid, cell: Cell) -> &'static str {
 
 #[test]
 fn a_byte_of_minus_128_is_refused_by_its_range() {
-    let (step, checker) = (step(DEPTHS), Checker::of::<ProductCircuit>());
+    let (step, checker) = (step(DEPTHS), Checker::of::<StepCircuit>());
     let (opening, statement) = committed(&step, cells()[1], |opening| opening.left.rows[0][0] = -128);
-    assert!(opening.check(&statement, DEPTHS).is_err());
-    let grid = ProductCircuit::new(shape(Orientation::Forward), &statement, opening).grid();
+    assert!(opening.check(&roots(&statement), DEPTHS).is_err());
+    let grid = step.circuit(DEPTHS, opening, statement.steps_root).grid();
     assert!(checker.broken(&grid, &instances(&grid)).contains(&Constraint::Lookup("byte")));
 }
 
@@ -315,7 +321,7 @@ fn a_byte_of_minus_128_is_refused_by_its_range() {
 fn a_proof_of_a_true_cell_is_verified_and_only_for_its_claim() {
     let step = step(DEPTHS);
     let srs = Srs::development(15);
-    let keys = Keys::of(&ProductCircuit::blank(shape(Orientation::Gradient)), &srs).expect("the SRS fits");
+    let keys = Keys::of(&StepCircuit::blank(shape(Orientation::Gradient)), &srs).expect("the SRS fits");
     let description = Description::parse(&keys.description).expect("our own description");
     let circuit = circuit(&step, cells()[3]);
     let instances: Vec<Fr> = instances(&circuit.grid()).into_iter().map(ark).collect();

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
+use pogo_circuits::circuit::instances;
 use pogo_circuits::grid::Advice::{self, Digit, Parameter, State0, State1, State2, Value};
 use pogo_circuits::grid::Origin::{Copied, Derived, Input};
 use pogo_circuits::grid::field;
-use pogo_circuits::round::{Shape, instances};
+use pogo_circuits::round::Shape;
 use pogo_circuits::testing::forging::{Forgery, Place};
 use pogo_circuits::testing::reading::read;
 use pogo_circuits::testing::rounds::TestRound;

@@ -1,7 +1,8 @@
 //! The round circuit accepts what the plain relation accepts.
 
 use halo2_proofs::dev::MockProver;
-use pogo_circuits::round::{RoundCircuit, Shape, instances};
+use pogo_circuits::circuit::{Gridded, Sheet, instances};
+use pogo_circuits::round::{RoundCircuit, Shape};
 use pogo_circuits::testing::leaf1024::{self, Leaf1024};
 use pogo_circuits::testing::{Checker, round};
 
@@ -15,7 +16,8 @@ fn a_true_round_satisfies_every_constraint() {
         let grid = circuit.grid();
         let instances = instances(&grid);
         assert_eq!(checker.broken(&grid, &instances), Default::default(), "seed {seed}");
-        let mock = MockProver::run(Shape::SMALLEST.k, &circuit, vec![instances]).expect("the circuit fits");
+        let mock =
+            MockProver::run(Shape::SMALLEST.k, &Sheet::new(&circuit), vec![instances]).expect("the circuit fits");
         mock.assert_satisfied();
     }
 }
@@ -33,5 +35,5 @@ fn the_presets_fit_their_rows() {
 fn the_leaf_1024_statement_is_satisfied() {
     let circuit = Leaf1024 { index: 123_456 };
     let instances = instances(&circuit.grid());
-    MockProver::run(leaf1024::K, &circuit, vec![instances]).expect("the circuit fits").assert_satisfied();
+    MockProver::run(leaf1024::K, &Sheet::new(&circuit), vec![instances]).expect("the circuit fits").assert_satisfied();
 }

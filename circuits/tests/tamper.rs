@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use halo2_proofs::dev::{MockProver, VerifyFailure};
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::{Field, PrimeField};
+use pogo_circuits::circuit::{Sheet, instances};
 use pogo_circuits::grid::{Assignment, Grid, Origin};
-use pogo_circuits::round::{Shape, instances};
-use pogo_circuits::testing::checker::Finished;
+use pogo_circuits::round::{RoundCircuit, Shape};
 use pogo_circuits::testing::forging::Forgery;
 use pogo_circuits::testing::reading::{Reading, read};
 use pogo_circuits::testing::{Checker, Constraint, round};
@@ -191,7 +191,8 @@ fn the_checker_finds_what_the_mock_prover_finds() {
 
 /// Gates by name, lookup, copy.
 fn mock_kinds(grid: &Grid, instances: Vec<Fr>) -> BTreeSet<String> {
-    let mock = MockProver::run(SHAPE.k, &Finished(grid.clone()), vec![instances]).expect("the grid fits");
+    let mock =
+        MockProver::run(SHAPE.k, &Sheet::<RoundCircuit>::of(grid.clone()), vec![instances]).expect("the grid fits");
     let failures = mock.verify().err().unwrap_or_default();
     let kinds = failures.into_iter().map(|failure| match failure {
         VerifyFailure::ConstraintNotSatisfied { constraint, .. } => gate_name(&constraint.to_string()),

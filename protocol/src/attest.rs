@@ -453,7 +453,7 @@ mod tests {
     fn positive_sign_with_a_cell_is_no_encoding() {
         let bytes = signed().encode();
         let sign = 10 + 32 + 32 + 20;
-        for (at, value) in [(sign, 3), (sign + 4, 1), (sign + 8, 1)] {
+        for (at, value) in [(sign, 200), (sign + 4, 1), (sign + 8, 1)] {
             let mut other = bytes.clone();
             other[at] = value;
             assert_eq!(SignedAttestation::decode(&other), Err(CodecError::Value { field: "sign" }));

@@ -61,8 +61,8 @@ pub const INSTANCES: usize = HEAD + ROUND_ELEMENTS;
 pub const HEAD_WORDS: usize = 20;
 /// Words of the ABI encoding of a statement of the round circuit.
 pub const WORDS: usize = HEAD_WORDS + ROUND_ELEMENTS;
-/// Most elements of samples of any circuit.
-pub const ELEMENTS_MAX: usize = 32;
+/// Elements of the samples of every other circuit, zeros after those of its cells.
+pub const STEP_ELEMENTS: usize = 16;
 
 /// Bits of the padding count in a packed sample.
 pub const PADDING_BITS: u32 = 7;
@@ -197,11 +197,12 @@ impl CircuitKind {
         }
     }
 
-    /// Cells that one proof carries; of the round circuit this many of both kinds.
+    /// Cells that one proof carries, as many as fit its rows; of the round circuit this many of both kinds.
     pub fn capacity(self) -> usize {
         match self {
             Self::Product(_) => 1,
-            Self::Loss => SAMPLES_PER_PROOF / 2,
+            Self::Loss => 3,
+            Self::Errors => 6,
             _ => SAMPLES_PER_PROOF,
         }
     }
@@ -503,7 +504,8 @@ impl<'a> PublicRound<'a> {
         let one = samples.iter().all(|sample| sample.circuit() == part.circuit);
         let elements = samples.iter().flat_map(Sample::elements);
         let data = matches!(part.circuit, CircuitKind::Input | CircuitKind::Loss).then_some(self.commitment.data_root);
-        let samples = data.into_iter().chain(elements).collect();
+        let zeros = core::iter::repeat(Fr::ZERO);
+        let samples = data.into_iter().chain(elements).chain(zeros).take(STEP_ELEMENTS).collect();
         one.then(|| self.claim(part.circuit, samples, number, parts))
     }
 
@@ -725,7 +727,7 @@ fn small(reader: &mut Reader<'_>, field: &'static str) -> Result<u32, CodecError
 /// All elements up to the end.
 fn scalars(reader: &mut Reader<'_>, field: &'static str) -> Result<Vec<Fr>, CodecError> {
     let count = reader.left() / 32;
-    if count > ELEMENTS_MAX {
+    if count > STEP_ELEMENTS {
         return Err(CodecError::Value { field });
     }
     (0..count).map(|_| reader.scalar(field)).collect()

@@ -17,8 +17,10 @@
 //! DIRECT      sum = factor * sum two rows before + byte - 128
 //! TRANSPOSED  sum = factor * sum 128 rows before + byte - 128
 //! ELEMENT     sum = factor * sum two rows before + element
-//! MULTIPLY    sum = sum before + digit * value
 //! ```
+//!
+//! and the right side is a sum of [products](crate::chips::arithmetic) that starts at the left one's words
+//! before.
 //!
 //! A byte takes two rows: in the first its digit and the factor, in the second the running sum. The
 //! packed element runs through the value column of both. A tile is written from its last number to
@@ -30,22 +32,22 @@ use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::ConstraintSystem;
 use halo2_proofs::poly::Rotation;
 use pogo_protocol::fixed::{LEAF, WORD_BITS};
-use pogo_protocol::leaf::{WORDS_PER_ELEMENT, pack_words, tag};
-use pogo_protocol::product::{Inner, TILE, Tile};
+use pogo_protocol::leaf::{WORDS_PER_ELEMENT, pack_words, tag, words_leaf};
+use pogo_protocol::merkle::node;
+use pogo_protocol::product::{Inner, ProductOpening, TILE, TILE_BITS, TILE_HEIGHT, Tile};
+use pogo_protocol::statement::STEP_BITS;
 
-use crate::chips::poseidon::{Lane, Operand, convert};
-use crate::chips::values::{Bits, Lines, Range};
+use super::opened::{BYTES_PER_ELEMENT, Fields, Opener};
+use crate::chips::arithmetic::{self, RULE_KINDS};
+use crate::chips::poseidon::{Operand, convert};
+use crate::chips::values::{Bits, Range};
 use crate::chips::{Columns, constant, kind};
-use crate::grid::{Advice, Cell, Fixed, Grid};
+use crate::grid::{Advice, Cell, Fixed};
 
-const DIRECT: u64 = 1;
-const TRANSPOSED: u64 = 2;
-const ELEMENT: u64 = 3;
-const MULTIPLY: u64 = 4;
-const KINDS: u64 = 4;
+const DIRECT: u64 = 2;
+const TRANSPOSED: u64 = 3;
+const ELEMENT: u64 = 4;
 
-/// Bytes that an element holds.
-const BYTES_PER_ELEMENT: usize = 31;
 /// Elements of a row of words.
 const ELEMENTS: usize = LEAF / WORDS_PER_ELEMENT;
 /// Rows of a byte in the value columns.
@@ -54,34 +56,68 @@ const ROW_BEFORE: i32 = -((BYTE_ROWS * TILE) as i32);
 
 /// Creates the gates of the product cell.
 pub(crate) fn configure(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
+    arithmetic::configure(meta, columns);
     for (name, rule, back, bias) in [
         ("direct: sum over the columns of a row", DIRECT, -2, 128),
         ("transposed: sum over the rows of a column", TRANSPOSED, ROW_BEFORE, 128),
         ("element: sum of the packed words", ELEMENT, -2, 0),
     ] {
         meta.create_gate(name, |cells| {
-            let active = kind(columns.fixed(cells, Fixed::Rule), rule, KINDS);
+            let active = kind(columns.fixed(cells, Fixed::Rule), rule, RULE_KINDS);
             let before = cells.query_advice(columns.advice(Advice::Parameter), Rotation(back));
             let factor = columns.prev(cells, Advice::Parameter);
             let term = columns.prev(cells, Advice::Digit) - constant(bias);
             vec![active * (columns.cur(cells, Advice::Parameter) - factor * before - term)]
         });
     }
-    meta.create_gate("multiply: sum of products", |cells| {
-        let active = kind(columns.fixed(cells, Fixed::Rule), MULTIPLY, KINDS);
-        let product = columns.cur(cells, Advice::Digit) * columns.cur(cells, Advice::Value);
-        let before = columns.prev(cells, Advice::Parameter);
-        vec![active * (columns.cur(cells, Advice::Parameter) - before - product)]
-    });
 }
 
-/// The stacks of rows and the powers of the point at which both sides are compared.
+/// Assigns one product cell and returns its public fields; `digest` are the limbs of the statement's.
+pub(crate) fn assign(opener: &mut Opener, digest: [Cell; 2], opening: &ProductOpening) -> Vec<Fields> {
+    let ProductOpening { step, left, right, before, after, record, orientation } = opening;
+    let first = opener.arithmetic.bit(&mut opener.grid, before.is_none(), "first slab");
+    let (step, index) = opener.step(*step);
+    let depth = opener.depths.trace - TILE_HEIGHT;
+    assert!(depth <= TILE_BITS as usize, "depth {depth} of the tiles does not fit the sample");
+    let blank = Tile { rows: vec![[0; TILE]; TILE], number: 0, path: vec![0u64.into(); depth] };
+    let before = before.as_ref().unwrap_or(&blank);
+    let [left_at, right_at, before_at, after_at] = [left.number, right.number, before.number, after.number]
+        .map(|number| opener.bits(number as u64, depth, "tile bit"));
+
+    let mut multiplier = Multiplier::new(opener, digest);
+    let [left_inner, right_inner] = orientation.inner();
+    let (left_sums, left) = multiplier.left(left, left_inner, &left_at);
+    let (right_sums, right) = multiplier.right(right, right_inner, &right_at);
+    let (after_sum, result) = multiplier.words(&elements(after), (&after_at, &after.path));
+    let (before_sum, start) = multiplier.words(&elements(before), (&before_at, &before.path));
+    let sums: Vec<_> = left_sums.into_iter().zip(right_sums).collect();
+    let (grid, arithmetic) = (&mut opener.grid, &mut opener.arithmetic);
+    let sum = arithmetic.dot(grid, before_sum, &sums);
+    grid.equal(sum, after_sum);
+
+    // The tile before is the tile of zeros, or it is in the trace as all others are.
+    let empty = arithmetic.constant(grid, convert(zero_tile()));
+    arithmetic.equal_if(grid, first, start.digest, empty);
+    arithmetic.equal_unless(grid, first, start.root, result.root);
+    grid.equal(left.root, result.root);
+    grid.equal(right.root, result.root);
+    opener.traced_record(record, result.root, &index);
+
+    let [left_at, right_at, before_at, after_at] =
+        [left_at, right_at, before_at, after_at].map(|number| (number.value, TILE_BITS));
+    vec![vec![(first, 1), (step.value, STEP_BITS), after_at, before_at, right_at, left_at]]
+}
+
+/// Digest of a tile of words that are all zero.
+fn zero_tile() -> ark_bn254::Fr {
+    let leaf = words_leaf(&[0; TILE]).expect("zero is a word");
+    (0..TILE_HEIGHT).fold(leaf, |digest, _| node(digest, digest))
+}
+
+/// The powers of the point at which both sides are compared.
 #[derive(Debug)]
-pub(crate) struct Multiplier {
-    pub(crate) grid: Grid,
-    pub(crate) lane: Lane,
-    pub(crate) lines: Lines,
-    pub(crate) zero: Cell,
+struct Multiplier<'a> {
+    opener: &'a mut Opener,
     point: Cell,
     point_8: Cell,
     /// `2^31`, from one word of an element to the next.
@@ -92,55 +128,37 @@ pub(crate) struct Multiplier {
 
 /// A tile as it was hashed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Hashed {
+struct Hashed {
     /// Its digest.
-    pub(crate) digest: Cell,
+    digest: Cell,
     /// Root of the tree that it stands in.
-    pub(crate) root: Cell,
+    root: Cell,
 }
 
 /// Where a tile stands: the bits of its number, and its siblings.
-pub(crate) type Place<'a> = (&'a Bits, &'a [ark_bn254::Fr]);
+type Place<'a> = (&'a Bits, &'a [ark_bn254::Fr]);
 
-impl Multiplier {
+impl<'a> Multiplier<'a> {
     /// With the point `high 2^128 + low` of the two limbs of the statement digest.
-    pub(crate) fn new(mut grid: Grid, mut lines: Lines, zero: Cell, [high, low]: [Cell; 2]) -> Self {
-        let point = lines.compose(&mut grid, &[(high, Fr::ZERO), (low, super::power(128))], Range::Free, "point");
-        let slot = constant_cell(&mut grid, &mut lines, super::power(WORD_BITS));
+    fn new(opener: &'a mut Opener, [high, low]: [Cell; 2]) -> Self {
+        let (grid, arithmetic) = (&mut opener.grid, &mut opener.arithmetic);
+        let point = arithmetic.linear(grid, &[(high, super::power(128)), (low, Fr::ONE)], "point");
+        let slot = arithmetic.constant(grid, super::power(WORD_BITS));
         let back = super::power(WORD_BITS * (WORDS_PER_ELEMENT as u32 - 1)).invert().expect("a power of 2 is not 0");
-        let back = constant_cell(&mut grid, &mut lines, back);
-        let mut builder = Self { grid, lane: Lane::new(), lines, zero, point, point_8: point, slot, next: slot };
-        builder.next = builder.multiply(point, back);
-        builder.point_8 = (0..3).fold(point, |power, _| builder.multiply(power, power));
-        builder
-    }
-
-    /// `left * right`.
-    pub(crate) fn multiply(&mut self, left: Cell, right: Cell) -> Cell {
-        let row = self.lines.take(2);
-        self.grid.copy(Cell { column: Advice::Parameter, row }, self.zero, "empty sum");
-        self.multiply_at(row + 1, left, right)
-    }
-
-    /// `sum + left * right`, with `sum` in the row before.
-    fn multiply_at(&mut self, row: usize, left: Cell, right: Cell) -> Cell {
-        let grid = &mut self.grid;
-        grid.fix(Fixed::Rule, row, Fr::from(MULTIPLY));
-        let left = grid.copy(Cell { column: Advice::Digit, row }, left, "factor");
-        let right = grid.copy(Cell { column: Advice::Value, row }, right, "factor");
-        let before = grid.value(Cell { column: Advice::Parameter, row: row - 1 });
-        let sum = before + grid.value(left) * grid.value(right);
-        grid.derive(Cell { column: Advice::Parameter, row }, sum, "sum of products")
+        let back = arithmetic.constant(grid, back);
+        let next = arithmetic.multiply(grid, point, back);
+        let point_8 = (0..3).fold(point, |power, _| arithmetic.multiply(grid, power, power));
+        Self { opener, point, point_8, slot, next }
     }
 
     /// Sums of the left tile: `r^(8i)` times the numbers of its outer index `i`.
-    pub(crate) fn left(&mut self, tile: &Tile<i8>, inner: Inner, number: &Bits) -> (Vec<Cell>, Hashed) {
+    fn left(&mut self, tile: &Tile<i8>, inner: Inner, number: &Bits) -> (Vec<Cell>, Hashed) {
         let point_8 = self.point_8;
         self.bytes(tile, inner, number, |_| point_8)
     }
 
     /// Sums of the right tile: `r^(j / 8) 2^(31 (j mod 8))` times those of its outer index `j`.
-    pub(crate) fn right(&mut self, tile: &Tile<i8>, inner: Inner, number: &Bits) -> (Vec<Cell>, Hashed) {
+    fn right(&mut self, tile: &Tile<i8>, inner: Inner, number: &Bits) -> (Vec<Cell>, Hashed) {
         let (slot, next) = (self.slot, self.next);
         self.bytes(
             tile,
@@ -159,7 +177,8 @@ impl Multiplier {
         number: &Bits,
         factor: impl Fn(usize) -> Cell,
     ) -> (Vec<Cell>, Hashed) {
-        let (zero, mut leaves, mut sums) = (self.zero, Vec::with_capacity(TILE), vec![self.zero; TILE]);
+        let zero = self.opener.arithmetic.zero;
+        let (mut leaves, mut sums) = (Vec::with_capacity(TILE), vec![zero; TILE]);
         for row in (0..TILE).rev() {
             let mut elements = Vec::new();
             for column in (0..TILE).rev() {
@@ -176,7 +195,7 @@ impl Multiplier {
                 }
             }
             elements.reverse();
-            leaves.push(self.lane.sponge(&mut self.grid, tag::BYTES, &elements, zero));
+            leaves.push(self.opener.lane.sponge(&mut self.opener.grid, tag::BYTES, &elements, zero));
         }
         leaves.reverse();
         (sums, self.tile(leaves, (number, &tile.path)))
@@ -190,7 +209,7 @@ impl Multiplier {
             Inner::Columns => (TRANSPOSED, BYTE_ROWS * TILE),
         };
         let radix = if first { Fr::ZERO } else { Fr::from(256) };
-        let Self { grid, lines, .. } = self;
+        let (grid, lines) = (&mut self.opener.grid, &mut self.opener.arithmetic.lines);
         let slot = Fr::from((i16::from(byte) + 128).unsigned_abs() as u64);
         let value = lines.horner_by(grid, Range::Byte, radix, |grid, cell| grid.input(cell, slot, "byte"));
         let row = value.row;
@@ -205,15 +224,15 @@ impl Multiplier {
         (packed, sum)
     }
 
-    /// `sum_ig r^(8i + g) element_ig` of a tile of words, and its digest; the sum is left in the last
-    /// row of values, so that products can be added to it.
-    pub(crate) fn words(&mut self, elements: &[Vec<Fr>], place: Place<'_>) -> (Cell, Hashed) {
-        let (zero, point, mut leaves, mut sum) = (self.zero, self.point, Vec::with_capacity(TILE), self.zero);
+    /// `sum_ig r^(8i + g) element_ig` of a tile of words, and its digest.
+    fn words(&mut self, elements: &[Vec<Fr>], place: Place<'_>) -> (Cell, Hashed) {
+        let (zero, point) = (self.opener.arithmetic.zero, self.point);
+        let (mut leaves, mut sum) = (Vec::with_capacity(TILE), zero);
         for (i, row) in elements.iter().enumerate().rev() {
             let mut cells = Vec::with_capacity(ELEMENTS);
             for (g, &element) in row.iter().enumerate().rev() {
-                let at = self.lines.take(2);
-                let grid = &mut self.grid;
+                let at = self.opener.arithmetic.lines.take(2);
+                let grid = &mut self.opener.grid;
                 let digit = grid.input(Cell { column: Advice::Digit, row: at }, element, "packed words");
                 let last = i + 1 == TILE && g + 1 == ELEMENTS;
                 let factor = grid.copy(
@@ -228,20 +247,10 @@ impl Multiplier {
                 cells.push(digit);
             }
             cells.reverse();
-            leaves.push(self.lane.sponge(&mut self.grid, tag::WORDS, &cells, zero));
+            leaves.push(self.opener.lane.sponge(&mut self.opener.grid, tag::WORDS, &cells, zero));
         }
         leaves.reverse();
         (sum, self.tile(leaves, place))
-    }
-
-    /// Adds `sum_k left_k right_k` to the sum that stands in the last row.
-    pub(crate) fn add_products(&mut self, left: &[Cell], right: &[Cell]) -> Cell {
-        let mut sum = self.zero;
-        for (&left, &right) in left.iter().zip(right) {
-            let row = self.lines.take(1);
-            sum = self.multiply_at(row, left, right);
-        }
-        sum
     }
 
     /// A tile from the digests of its rows, opened where it stands.
@@ -249,51 +258,21 @@ impl Multiplier {
         assert_eq!(number.bits.len(), path.len(), "path length of a tile");
         while level.len() > 1 {
             let node = |pair: &[Cell]| {
-                self.lane.hash(&mut self.grid, tag::NODE, Operand::Copy(pair[0]), Operand::Copy(pair[1]))
+                self.opener.lane.hash(&mut self.opener.grid, tag::NODE, Operand::Copy(pair[0]), Operand::Copy(pair[1]))
             };
             level = level.chunks(2).map(node).collect();
         }
         let siblings: Vec<Fr> = path.iter().copied().map(convert).collect();
-        let root = self.lane.path(&mut self.grid, tag::NODE, level[0], &number.bits, &siblings);
+        let root = self.opener.lane.path(&mut self.opener.grid, tag::NODE, level[0], &number.bits, &siblings);
         Hashed { digest: level[0], root }
-    }
-
-    /// Constrains `left = right` where `flag` is 1.
-    pub(crate) fn equal_if(&mut self, flag: Cell, left: Cell, right: Cell) {
-        let difference = self.difference(left, right);
-        let chosen = self.multiply(flag, difference);
-        self.grid.equal(chosen, self.zero);
-    }
-
-    /// Constrains `left = right` where `flag` is 0.
-    pub(crate) fn equal_unless(&mut self, flag: Cell, left: Cell, right: Cell) {
-        let difference = self.difference(left, right);
-        let chosen = self.multiply(flag, difference);
-        self.grid.equal(chosen, difference);
-    }
-
-    fn difference(&mut self, left: Cell, right: Cell) -> Cell {
-        let terms = [(right, Fr::ZERO), (left, -Fr::ONE)];
-        self.lines.compose(&mut self.grid, &terms, Range::Free, "difference")
-    }
-
-    /// A constant of the circuit.
-    pub(crate) fn constant(&mut self, value: Fr) -> Cell {
-        constant_cell(&mut self.grid, &mut self.lines, value)
     }
 }
 
 /// Elements of a tile of words, row by row.
-pub(crate) fn elements(tile: &Tile<i32>) -> Vec<Vec<Fr>> {
+fn elements(tile: &Tile<i32>) -> Vec<Vec<Fr>> {
     let row = |row: &[i32; TILE]| {
         let packed = pack_words(row).expect("a checked opening holds words");
         packed.into_iter().map(convert).collect()
     };
     tile.rows.iter().map(row).collect()
-}
-
-/// `value`, from a looked-up 1 and a fixed factor.
-fn constant_cell(grid: &mut Grid, lines: &mut Lines, value: Fr) -> Cell {
-    lines.constant(grid, true);
-    lines.horner_by(grid, Range::Zero, value, |grid, cell| grid.derive(cell, Fr::ZERO, "no digit"))
 }

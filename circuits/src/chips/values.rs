@@ -14,7 +14,8 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::ConstraintSystem;
 
-use pogo_protocol::fixed::BYTE_MAX;
+use pogo_protocol::fixed::{BYTE_MAX, WORD_BITS};
+use pogo_protocol::tables::{EXP, LN};
 
 use super::{Columns, constant, kind, power_of_two};
 use crate::grid::{Advice, Cell, Fixed, Grid, field};
@@ -23,6 +24,11 @@ use crate::grid::{Advice, Cell, Fixed, Grid, field};
 const LIMB_BITS: u32 = 11;
 /// Added to a selected value, so that the running sum counts as well.
 pub(crate) const SELECT_BITS: u32 = 40;
+
+/// Limbs of a word.
+const WORD: [Range; 3] = [Range::Bits9, Range::Bits11, Range::Bits11];
+/// Limbs of a wide number.
+pub(crate) const WIDE: [Range; 3] = [Range::Bits11; 3];
 
 const HORNER: u64 = 1;
 const PAD: u64 = 2;
@@ -48,12 +54,51 @@ pub(crate) enum Range {
     One = 8,
     /// 1 ..= 255: a byte of at most 127 in size, and 128. Sums of products of such bytes are words.
     Byte = 9,
+    /// `d 2^31 + EXP[d]`.
+    Exp = 10,
+    /// `m 2^31 + LN[m - 1024]` for the mantissas `1024 .. 2048`.
+    Ln = 11,
+    Bits3 = 12,
+    Bits5 = 13,
+    Bits6 = 14,
 }
 
 impl Range {
     /// Ranges of the round circuit.
     pub(crate) const ROUND: [Range; 8] =
         [Range::Bit, Range::Bits9, Range::Bits11, Range::Code, Range::Scale, Range::Power, Range::Zero, Range::One];
+    /// Ranges of a circuit with [arithmetic](super::arithmetic).
+    pub(crate) const ARITHMETIC: [Range; 6] =
+        [Range::Bit, Range::Bits9, Range::Bits11, Range::Zero, Range::One, Range::Byte];
+
+    /// Ranges of a circuit with rounding and averages.
+    pub(crate) const AVERAGES: [Range; 9] = [
+        Range::Bit,
+        Range::Bits3,
+        Range::Bits5,
+        Range::Bits6,
+        Range::Bits9,
+        Range::Bits11,
+        Range::Zero,
+        Range::One,
+        Range::Byte,
+    ];
+    /// Ranges of a circuit with rounding and softmax.
+    pub(crate) const SOFTMAX: [Range; 8] =
+        [Range::Bit, Range::Bits9, Range::Bits11, Range::Zero, Range::One, Range::Byte, Range::Exp, Range::Ln];
+
+    /// Bits of a limb in this range, which holds all numbers of so many bits.
+    fn bits(self) -> u32 {
+        match self {
+            Range::Bit => 1,
+            Range::Bits3 => 3,
+            Range::Bits5 => 5,
+            Range::Bits6 => 6,
+            Range::Bits9 => 9,
+            Range::Bits11 => LIMB_BITS,
+            _ => unreachable!("no limb is looked up in {self:?}"),
+        }
+    }
 
     fn values(self) -> Vec<u64> {
         match self {
@@ -67,8 +112,18 @@ impl Range {
             Range::Zero => vec![0],
             Range::One => vec![1],
             Range::Byte => (1..=128 + BYTE_MAX as u64).collect(),
+            Range::Bits3 => (0..1 << 3).collect(),
+            Range::Bits5 => (0..1 << 5).collect(),
+            Range::Bits6 => (0..1 << 6).collect(),
+            Range::Exp => pairs(0, &EXP),
+            Range::Ln => pairs(LN.len() as u64, &LN),
         }
     }
+}
+
+/// Arguments from `first` on with their values, each pair as one number.
+fn pairs(first: u64, table: &[u32]) -> Vec<u64> {
+    (first..).zip(table).map(|(argument, &value)| argument << WORD_BITS | u64::from(value)).collect()
 }
 
 /// Creates the lines and the lookup.
@@ -149,7 +204,12 @@ impl Lines {
         row
     }
 
-    /// A constant of the circuit.
+    /// The cell of a column in the last row taken.
+    pub(crate) fn last(&self, column: Advice) -> Cell {
+        Cell { column, row: self.next - 1 }
+    }
+
+    /// A constant of the circuit, 0 or 1.
     pub(crate) fn constant(&mut self, grid: &mut Grid, one: bool) -> Cell {
         let range = if one { Range::One } else { Range::Zero };
         self.horner(grid, range, 0, |grid, cell| grid.derive(cell, Fr::from(u64::from(one)), "constant"))
@@ -169,28 +229,33 @@ impl Lines {
 
     /// A number below `2^31`.
     pub(crate) fn word(&mut self, grid: &mut Grid, value: i128, source: Source, name: &'static str) -> Cell {
-        self.limbs(grid, Range::Bits9, value, source, name)
+        self.limbs(grid, &WORD, value, source, name)
     }
 
     /// A number below `2^33`.
     pub(crate) fn wide(&mut self, grid: &mut Grid, value: i128, name: &'static str) -> Cell {
-        self.limbs(grid, Range::Bits11, value, Source::Derived, name)
+        self.limbs(grid, &WIDE, value, Source::Derived, name)
     }
 
-    fn limbs(&mut self, grid: &mut Grid, top: Range, value: i128, source: Source, name: &'static str) -> Cell {
-        let mask = (1 << LIMB_BITS) - 1;
-        // The top limb takes all that is left, so that a number out of range is out of the table.
-        let limbs = [
-            (top, value >> (2 * LIMB_BITS)),
-            (Range::Bits11, value >> LIMB_BITS & mask),
-            (Range::Bits11, value & mask),
-        ];
-        let mut cell = None;
-        for (i, (range, limb)) in limbs.into_iter().enumerate() {
-            let factor = if i == 0 { 0 } else { LIMB_BITS };
-            cell = Some(self.horner(grid, range, factor, |grid, cell| assign(grid, cell, field(limb), source, name)));
+    /// A number in limbs, the highest first; its running values stand in the rows above the result.
+    pub(crate) fn limbs(
+        &mut self,
+        grid: &mut Grid,
+        ranges: &[Range],
+        value: i128,
+        source: Source,
+        name: &'static str,
+    ) -> Cell {
+        let (mut shift, mut last) = (ranges.iter().map(|range| range.bits()).sum::<u32>(), None);
+        for (i, &range) in ranges.iter().enumerate() {
+            let bits = range.bits();
+            shift -= bits;
+            // The top limb takes all that is left, so that a number out of range is out of the table.
+            let (factor, mask) = if i == 0 { (0, -1) } else { (bits, (1 << bits) - 1) };
+            let limb = field(value >> shift & mask);
+            last = Some(self.horner(grid, range, factor, |grid, cell| assign(grid, cell, limb, source, name)));
         }
-        cell.expect("three limbs")
+        last.expect("at least one limb")
     }
 
     /// A number of `count` bits.
@@ -218,7 +283,7 @@ impl Lines {
 
     /// `number + 1`; `number` must be the last value composed.
     pub(crate) fn increment(&mut self, grid: &mut Grid, number: Cell) -> Cell {
-        debug_assert_eq!(number, Cell { column: Advice::Value, row: self.next - 1 });
+        debug_assert_eq!(number, self.last(Advice::Value));
         let row = self.next;
         let cell = self.line(grid, HORNER, Range::One, Fr::ONE);
         let one = grid.derive(Cell { column: Advice::Digit, row }, Fr::ONE, "one");

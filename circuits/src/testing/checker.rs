@@ -7,17 +7,32 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
-use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::{Field, PrimeField};
-use halo2_proofs::plonk::{Circuit, ConstraintSystem, Error, Expression};
+use halo2_proofs::plonk::{Circuit, ConstraintSystem, Expression};
 
-use crate::chips::Columns;
+use crate::circuit::{Gridded, Sheet};
 use crate::grid::{ADVICE, Advice, Cell, FIXED, Fixed, Grid};
-use crate::round::{RoundCircuit, hand_over};
+use crate::round::RoundCircuit;
 
 /// Names of the ranges of the digit lookup, by number.
-const RANGES: [&str; 10] = ["free", "bit", "9 bits", "11 bits", "code", "scale", "power", "zero", "one", "byte"];
+const RANGES: [&str; 15] = [
+    "free",
+    "bit",
+    "9 bits",
+    "11 bits",
+    "code",
+    "scale",
+    "power",
+    "zero",
+    "one",
+    "byte",
+    "exponential",
+    "logarithm",
+    "3 bits",
+    "5 bits",
+    "6 bits",
+];
 
 /// A constraint of a grid.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,9 +73,9 @@ impl Default for Checker {
 
 impl Checker {
     /// For grids of this circuit.
-    pub fn of<C: Circuit<Fr>>() -> Self {
+    pub fn of<C: Gridded>() -> Self {
         let mut system = ConstraintSystem::default();
-        C::configure(&mut system);
+        Sheet::<C>::configure(&mut system);
         let gates = system.gates().iter().flat_map(|gate| {
             let name = |i| gate_name(gate.name(), gate.constraint_name(i), i);
             gate.polynomials().iter().enumerate().map(move |(i, polynomial)| (name(i), polynomial.clone()))
@@ -133,28 +148,6 @@ impl Checker {
 pub fn copies(grid: &Grid) -> BTreeMap<Cell, Constraint> {
     let names = Names::new(grid);
     grid.copies.iter().map(|&(cell, of)| (cell, names.copy(cell, of))).collect()
-}
-
-/// A finished grid as a circuit, so that Halo2 sees altered ones.
-#[derive(Clone, Debug)]
-pub struct Finished(pub Grid);
-
-impl Circuit<Fr> for Finished {
-    type Config = Columns;
-    type FloorPlanner = SimpleFloorPlanner;
-    type Params = ();
-
-    fn without_witnesses(&self) -> Self {
-        self.clone()
-    }
-
-    fn configure(meta: &mut ConstraintSystem<Fr>) -> Columns {
-        RoundCircuit::configure(meta)
-    }
-
-    fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
-        hand_over(&self.0, &columns, true, &mut layouter)
-    }
 }
 
 /// What the cells of a grid stand for: the name of the first assignment, that of its digits for a

@@ -11,6 +11,7 @@ use pogo_protocol::merkle::{Tree, hash_pairs};
 use pogo_protocol::opening::{Openings, RecordOpening};
 
 use super::reading::{ark, number};
+use crate::circuit::Gridded;
 use crate::grid::{Advice, Assignment, Cell, Grid, Origin, field};
 use crate::round::{Claim, RoundCircuit, Shape};
 

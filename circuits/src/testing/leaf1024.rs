@@ -4,18 +4,18 @@
 //! Same relation in this project's formats: words of 31 bits (not 32), codes of -7 to 7, eight
 //! words and 64 codes an element. Public are the three roots and the index.
 
-use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
-use halo2_proofs::plonk::{Circuit, ConstraintSystem, Error};
+use halo2_proofs::plonk::ConstraintSystem;
 use pogo_protocol::fixed::{LEAF, WORD_BIAS};
 use pogo_protocol::leaf::{WORDS_PER_ELEMENT, tag};
 
 use crate::chips::Columns;
 use crate::chips::poseidon::Lane;
 use crate::chips::values::{Lines, Range, Source};
+use crate::circuit::Gridded;
 use crate::grid::{Cell, Grid};
-use crate::round::{RoundCircuit, hand_over};
+use crate::round::RoundCircuit;
 
 /// Rows are `2^k`.
 pub const K: u32 = 14;
@@ -30,10 +30,12 @@ pub struct Leaf1024 {
     pub index: u32,
 }
 
-impl Leaf1024 {
-    /// All cells.
-    pub fn grid(&self) -> Grid {
-        let mut grid = Grid::default();
+impl Gridded for Leaf1024 {
+    fn gates(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
+        RoundCircuit::gates(meta, columns);
+    }
+
+    fn fill(&self, mut grid: Grid) -> Grid {
         Lines::table(&mut grid, &Range::ROUND);
         let (mut lines, mut lane) = (Lines::default(), Lane::new());
         let (zero, one) = (lines.constant(&mut grid, false), lines.constant(&mut grid, true));
@@ -58,7 +60,9 @@ impl Leaf1024 {
         grid.public(index.value, 3);
         grid
     }
+}
 
+impl Leaf1024 {
     /// Before, after and code digit of weight `i`: `after = before - (digit - 7) * 2^10`.
     fn weight(grid: &mut Grid, lines: &mut Lines, one: Cell, i: usize) -> [Cell; 3] {
         let (digit, before) = ((i % 15) as i128, i128::from(WORD_BIAS) + (i * 7919) as i128);
@@ -72,23 +76,5 @@ impl Leaf1024 {
         let same = lines.compose(grid, &shifted, Range::Free, "before and 7 steps");
         grid.equal(sum, same);
         [before, after, code]
-    }
-}
-
-impl Circuit<Fr> for Leaf1024 {
-    type Config = Columns;
-    type FloorPlanner = SimpleFloorPlanner;
-    type Params = ();
-
-    fn without_witnesses(&self) -> Self {
-        *self
-    }
-
-    fn configure(meta: &mut ConstraintSystem<Fr>) -> Columns {
-        RoundCircuit::configure(meta)
-    }
-
-    fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
-        hand_over(&self.grid(), &columns, true, &mut layouter)
     }
 }

@@ -2,19 +2,23 @@
 
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
+use pogo_protocol::cell::{CellOpening, Depths};
 use pogo_protocol::data::Batch;
 use pogo_protocol::fixed::pcg;
 use pogo_protocol::merkle::{Tree, hash_pairs};
 use pogo_protocol::model::{Schedule, Spec, State, TraceMode};
-use pogo_protocol::product::{Depths, ProductCell, ProductOpening, ProductStatement, TracedRecord};
+use pogo_protocol::product::{ProductCell, ProductOpening, TracedRecord};
 use pogo_protocol::record::{StepRecord, steps_root};
-use pogo_protocol::statement::Context;
+use pogo_protocol::statement::{CircuitKind, Context, STEP_ELEMENTS, Statement};
 use pogo_protocol::trace::{Trace, TraceLayout};
+
+use crate::round::Claim;
+use crate::step::{StepCircuit, StepShape};
 
 /// Number of the step.
 pub const STEP: u32 = 1;
 /// Records of the round.
-const RECORDS: u32 = 3;
+pub const RECORDS: u32 = 3;
 
 fn spec() -> Spec {
     Spec {
@@ -89,22 +93,35 @@ impl Step {
         cell.open(&self.layout, &self.trace, &self.tree, STEP, self.record.clone()).expect("the step has the cell")
     }
 
-    /// What a proof of a cell of the step claims.
-    ///
-    /// # Panics
-    /// When the step has no such cell.
-    pub fn statement(&self, cell: ProductCell) -> ProductStatement {
-        ProductStatement {
+    /// What a proof of an opening of the step claims, under this steps root.
+    pub fn statement(&self, opening: &ProductOpening, steps_root: Fr) -> Statement {
+        let root = Fr::from;
+        let mut samples = opening.sample().elements();
+        samples.resize(STEP_ELEMENTS, Fr::ZERO);
+        Statement {
             circuit: [1; 32],
             srs: [2; 32],
             context: Context { chain_id: 31_337, contract: [3; 20], task: [4; 32], round: 0, miner: [5; 20] },
             commitment: [6; 32],
-            steps_root: self.steps_root,
+            spec: [7; 32],
+            data_root: root(8u64),
+            beacon: [9; 32],
+            part: 0,
+            parts: 1,
+            parent_root: root(10u64),
+            steps_root,
+            state_root: root(11u64),
+            quantized_root: root(12u64),
             layout: self.element,
             record_count: RECORDS,
-            cell,
-            step: STEP,
-            tiles: cell.tiles(&self.layout).expect("the step has the cell"),
+            samples,
         }
+    }
+
+    /// The circuit that shows an opening of the step.
+    pub fn circuit(&self, depths: Depths, opening: ProductOpening, steps_root: Fr) -> StepCircuit {
+        let shape = StepShape { k: 15, circuit: CircuitKind::Product(opening.orientation), cells: 1, depths };
+        let claim = Claim::new(&self.statement(&opening, steps_root));
+        StepCircuit::new(shape, claim, vec![CellOpening::Product(opening)])
     }
 }

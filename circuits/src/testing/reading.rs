@@ -64,7 +64,8 @@ impl Samples {
     fn read(shape: &Shape, instances: &[Fr]) -> Result<Self, &'static str> {
         let count = number(instances[7]).filter(|&count| count >> 32 == 0).ok_or("record count")?;
         let [parent, steps, state, quantized, layout] = [2, 3, 4, 5, 6].map(|row| ark(instances[row]));
-        let roots = Roots { parent, steps, state, quantized, layout, record_count: count as u32 };
+        let data = ark_bn254::Fr::from(0u64); // no public input
+        let roots = Roots { parent, steps, state, quantized, data, layout, record_count: count as u32 };
         let split = 8 + shape.updates.div_ceil(UPDATES_PER_ELEMENT);
         let widths = [POSITION_BITS, STEP_BITS, WORD_FIELD_BITS, PADDING_BITS];
         let updates = unpack(&instances[8..split], shape.updates, UPDATES_PER_ELEMENT, widths, update_bits())?;

@@ -92,6 +92,7 @@ impl TestRound {
             steps: steps_root(trees.records.root(), last as u32 + 1),
             state: trees.state_roots[last],
             quantized: self.layout.root(tag::QUANTIZED_ROOT, trees.quantized.root()),
+            data: ark_bn254::Fr::from(0u64),
             layout: self.layout.element(),
             record_count: last as u32 + 1,
         };

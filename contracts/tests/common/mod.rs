@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::sync::LazyLock;
 
+use pogo_circuits::circuit::{Gridded, instances};
 use pogo_circuits::keys::Keys;
 use pogo_circuits::proof::prove;
-use pogo_circuits::round::{Claim, RoundCircuit, Shape, instances};
+use pogo_circuits::round::{Claim, RoundCircuit, Shape};
 use pogo_circuits::srs::Srs;
 use pogo_circuits::testing::reading::ark;
 use pogo_circuits::testing::rounds::round;

@@ -1,0 +1,272 @@
+//! The step circuits: cells of one kind other than update and quantize, under the roots of one
+//! commitment.
+//!
+//! ```text
+//! public inputs: statement digest (high, low) | parent, steps, state, quantized root | layout
+//!                | record count | data root, where the kind reads data | samples of each cell | zeros up to 24
+//! ```
+//!
+//! All kinds have the same gates and as many public inputs, so one verifier serves them with as many
+//! keys: they differ in fixed cells and copies only. What is public of a cell, `pogo_protocol::cell` says.
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::plonk::ConstraintSystem;
+use pogo_protocol::cell::activation::{ActivationOpening, ActivationSample};
+use pogo_protocol::cell::blank::{BlankOpening, BlankSample};
+use pogo_protocol::cell::errors::{Dither, ErrorsOpening, ErrorsSample};
+use pogo_protocol::cell::init::{InitOpening, InitSample};
+use pogo_protocol::cell::input::{DATA_DEPTH, InputOpening, InputSample};
+use pogo_protocol::cell::link::{LinkOpening, LinkSample};
+use pogo_protocol::cell::loss::{LossOpening, LossSample};
+use pogo_protocol::cell::momentum::{Momenta, MomentumOpening, MomentumSample};
+use pogo_protocol::cell::weights::{WeightsOpening, WeightsSample};
+use pogo_protocol::cell::{ByteLeaf, CellOpening, Depths, ExponentsLeaf, Record, WordLeaf};
+use pogo_protocol::fixed::{FEATURE_EXPONENT, LEAF};
+use pogo_protocol::leaf::FEATURES_DEPTH;
+use pogo_protocol::product::{Orientation, ProductOpening, TILE, TILE_HEIGHT, Tile, TracedRecord};
+use pogo_protocol::record::EXPONENTS_DEPTH;
+use pogo_protocol::statement::{CircuitKind, HEAD, STEP_ELEMENTS};
+
+use crate::cells::opened::{Fields, Opener};
+use crate::cells::{activation, blank, errors, init, input, link, loss, momentum, product, weights};
+use crate::chips::Columns;
+use crate::chips::arithmetic::Arithmetic;
+use crate::chips::poseidon::{Lane, convert};
+use crate::chips::values::{Lines, Range};
+use crate::circuit::Gridded;
+use crate::grid::Grid;
+use crate::round::{Claim, Shape};
+
+/// Size of a step circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepShape {
+    /// Rows are `2^k`.
+    pub k: u32,
+    /// What it proves; not [`CircuitKind::Round`].
+    pub circuit: CircuitKind,
+    /// Cells.
+    pub cells: usize,
+    /// Depths of the trees.
+    pub depths: Depths,
+}
+
+impl StepShape {
+    /// For traces and rounds of the preset `minimal`.
+    pub fn minimal(circuit: CircuitKind) -> Self {
+        let Shape { k, tree_depth, steps_depth, trace_depth, .. } = Shape::MINIMAL;
+        let depths = Depths { tree: tree_depth, steps: steps_depth, trace: trace_depth };
+        Self { k, circuit, cells: circuit.capacity(), depths }
+    }
+}
+
+/// A step circuit with its witness.
+#[derive(Clone, Debug)]
+pub struct StepCircuit {
+    shape: StepShape,
+    claim: Claim,
+    openings: Vec<CellOpening>,
+}
+
+impl StepCircuit {
+    /// The circuit that shows that `openings` hold under `claim`. **The digest of the claim must be the
+    /// keccak of its statement**: a product that is compared at a point known before its tiles shows
+    /// nothing.
+    ///
+    /// # Panics
+    /// When the openings are not as many or of another kind, or the paths not as long, as `shape` says.
+    pub fn new(shape: StepShape, claim: Claim, openings: Vec<CellOpening>) -> Self {
+        assert_eq!(openings.len(), shape.cells, "openings");
+        assert!(openings.iter().all(|o| o.sample().circuit() == shape.circuit), "kinds of the openings");
+        Self { shape, claim, openings }
+    }
+
+    /// The circuit with zeros for a witness, for keys.
+    ///
+    /// # Panics
+    /// When the shape is that of a round circuit.
+    pub fn blank(shape: StepShape) -> Self {
+        Self { shape, claim: Claim::blank(), openings: vec![blank_opening(&shape); shape.cells] }
+    }
+}
+
+impl Gridded for StepCircuit {
+    fn gates(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
+        product::configure(meta, columns);
+    }
+
+    fn fill(&self, mut grid: Grid) -> Grid {
+        Lines::table(&mut grid, ranges(self.shape.circuit));
+        let mut arithmetic = Arithmetic::new(&mut grid);
+        let (publics, digest) = self.claim.publish(&mut grid, &mut arithmetic.lines);
+        let mut row = grid.publics.len();
+        let mut data_root = arithmetic.zero;
+        if matches!(self.shape.circuit, CircuitKind::Input | CircuitKind::Loss) {
+            data_root = arithmetic.lines.public(&mut grid, convert(self.claim.roots.data), row, "data root");
+            row += 1;
+        }
+        let depths = self.shape.depths;
+        let mut opener = Opener { grid, lane: Lane::new(), arithmetic, publics, data_root, depths };
+        for opening in &self.openings {
+            for fields in assign(&mut opener, digest, opening) {
+                opener.publish(&fields, row);
+                row += 1;
+            }
+        }
+        for row in row..HEAD + STEP_ELEMENTS {
+            opener.grid.public(opener.arithmetic.zero, row);
+        }
+        opener.grid
+    }
+}
+
+fn assign(opener: &mut Opener, digest: [crate::grid::Cell; 2], opening: &CellOpening) -> Vec<Fields> {
+    match opening {
+        CellOpening::Link(opening) => link::assign(opener, opening),
+        CellOpening::Input(opening) => input::assign(opener, opening),
+        CellOpening::Weights(opening) => weights::assign(opener, opening),
+        CellOpening::Product(opening) => product::assign(opener, digest, opening),
+        CellOpening::Activation(opening) => activation::assign(opener, opening),
+        CellOpening::Loss(opening) => loss::assign(opener, opening),
+        CellOpening::Errors(opening) => errors::assign(opener, opening),
+        CellOpening::Momentum(opening) => momentum::assign(opener, opening),
+        CellOpening::Blank(opening) => blank::assign(opener, opening),
+        CellOpening::Init(opening) => init::assign(opener, opening),
+    }
+}
+
+/// What digits are looked up in.
+fn ranges(circuit: CircuitKind) -> &'static [Range] {
+    match circuit {
+        CircuitKind::Loss => &Range::SOFTMAX,
+        CircuitKind::Momentum => &Range::AVERAGES,
+        _ => &Range::ARITHMETIC,
+    }
+}
+
+/// An opening of zeros with paths of the right length.
+fn blank_opening(shape: &StepShape) -> CellOpening {
+    let zero = ark_bn254::Fr::from(0u64);
+    let Depths { tree, steps, trace } = shape.depths;
+    let record = || Record {
+        state_root: zero,
+        update_root: zero,
+        trace_root: zero,
+        loss: zero,
+        used: zero,
+        next: zero,
+        path: vec![zero; steps],
+    };
+    let path = || vec![zero; trace];
+    let bytes = || ByteLeaf { bytes: [0; LEAF], path: path() };
+    let words = || WordLeaf { words: [0; LEAF], path: path() };
+    let exponents =
+        || ExponentsLeaf { shift: 0, input: FEATURE_EXPONENT, errors: 0, path: vec![zero; EXPONENTS_DEPTH] };
+    let momenta = || Momenta { weights_hash: zero, momenta: [0; LEAF], scale: 0, path: vec![zero; tree] };
+    let dither = Dither { first: 0, second: 0, tail: 0 };
+    match shape.circuit {
+        CircuitKind::Round => panic!("the round circuit is none of a step"),
+        CircuitKind::Link => CellOpening::Link(LinkOpening {
+            sample: LinkSample { step: 0, losses: 0, fresh: true },
+            before: record(),
+            after: record(),
+            path: path(),
+        }),
+        CircuitKind::Input => CellOpening::Input(InputOpening {
+            sample: InputSample { step: 0, position: 0, record: 0, column: 0, width: 0, records: 0 },
+            leaf: zero,
+            path: path(),
+            after: record(),
+            features_path: vec![zero; FEATURES_DEPTH],
+            label: zero,
+            data_path: vec![zero; DATA_DEPTH],
+        }),
+        CircuitKind::Weights => CellOpening::Weights(WeightsOpening {
+            sample: WeightsSample { step: 0, state: 0, trace: 0, tensor: 0, tensors: 1 },
+            before: record(),
+            after: record(),
+            weights: [0; LEAF],
+            momenta_hash: zero,
+            path: vec![zero; tree],
+            rounded: bytes(),
+            used: exponents(),
+            next: exponents(),
+        }),
+        CircuitKind::Product(orientation) => CellOpening::Product(blank_product(orientation, shape.depths)),
+        CircuitKind::Activation => CellOpening::Activation(ActivationOpening {
+            sample: ActivationSample { step: 0, sums: 0, activations: 0, tensor: 0, tensors: 2 },
+            after: record(),
+            sums: words(),
+            activations: bytes(),
+            used_below: exponents(),
+            used: exponents(),
+            next: exponents(),
+        }),
+        CircuitKind::Loss => CellOpening::Loss(LossOpening {
+            sample: LossSample {
+                step: 0,
+                sums: 0,
+                errors: 0,
+                before: None,
+                losses: 0,
+                tensor: 0,
+                padding: 0,
+                dither,
+                exponent: 0,
+                record: 0,
+                records: 0,
+            },
+            after: record(),
+            sums: words(),
+            errors: bytes(),
+            before: (zero, path()),
+            losses: (zero, path()),
+            used: exponents(),
+            next: exponents(),
+            label: 0,
+            features: zero,
+            data_path: vec![zero; DATA_DEPTH],
+        }),
+        CircuitKind::Errors => CellOpening::Errors(ErrorsOpening {
+            sample: ErrorsSample { step: 0, below: 0, activations: 0, errors: 0, tensor: 0, tensors: 2, dither },
+            after: record(),
+            below: words(),
+            activations: bytes(),
+            errors: bytes(),
+            used_above: exponents(),
+            used: exponents(),
+            next: exponents(),
+        }),
+        CircuitKind::Momentum => CellOpening::Momentum(MomentumOpening {
+            sample: MomentumSample { step: 0, state: 0, gradient: 0, tensor: 0, tensors: 1 },
+            before: record(),
+            after: record(),
+            momenta_before: momenta(),
+            momenta_after: momenta(),
+            gradient: words(),
+            used: exponents(),
+        }),
+        CircuitKind::Blank => CellOpening::Blank(BlankOpening {
+            sample: BlankSample { step: 0, position: 0, leaf: zero },
+            path: path(),
+            after: record(),
+        }),
+        CircuitKind::Init => {
+            CellOpening::Init(InitOpening { sample: InitSample { position: 0, leaf: zero }, path: vec![zero; tree] })
+        }
+    }
+}
+
+fn blank_product(orientation: Orientation, depths: Depths) -> ProductOpening {
+    let zero = ark_bn254::Fr::from(0u64);
+    let path = vec![zero; depths.trace - TILE_HEIGHT];
+    let bytes = Tile { rows: vec![[0; TILE]; TILE], number: 0, path: path.clone() };
+    ProductOpening {
+        orientation,
+        step: 0,
+        left: bytes.clone(),
+        right: bytes,
+        before: None,
+        after: Tile { rows: vec![[0; TILE]; TILE], number: 0, path },
+        record: TracedRecord { pair: zero, rest: [zero; 3], path: vec![zero; depths.steps] },
+    }
+}

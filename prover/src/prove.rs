@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pogo_circuits::grid::Gridded;
+use pogo_circuits::circuit::Gridded;
 use pogo_circuits::keys::Keys;
 use pogo_circuits::proof;
 use pogo_circuits::round::{Claim, RoundCircuit, Shape};

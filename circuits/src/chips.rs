@@ -1,9 +1,11 @@
 //! Chips: the columns and what all cells of a training step are built from.
 //!
-//! [`poseidon`] hashes, [`values`] composes looked-up digits to integers, [`arithmetic`] multiplies and adds them.
+//! [`poseidon`] hashes, [`values`] composes looked-up digits to integers, [`arithmetic`] multiplies and
+//! adds them, [`rounding`] shifts and clamps.
 
 pub mod arithmetic;
 pub mod poseidon;
+pub mod rounding;
 pub mod values;
 
 use halo2_proofs::halo2curves::bn256::Fr;

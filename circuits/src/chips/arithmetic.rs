@@ -10,7 +10,7 @@
 //! before goes on from there.
 //!
 //! Cells hold field elements; a *signed integer* is one of small magnitude, negative ones counted down
-//! from the modulus. Each method says which magnitudes it takes.
+//! from the modulus. Each method says which magnitudes it takes. [`super::rounding`] is built on these.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pogo_circuits::grid::Gridded;
+use pogo_circuits::circuit::Gridded;
 use pogo_circuits::keys::Keys;
 use pogo_circuits::proof;
 use pogo_circuits::round::{Claim, RoundCircuit, Shape};
@@ -52,7 +52,7 @@ impl Prover {
             return Ok(keys.clone());
         }
         let made = match circuit {
-            CircuitKind::Round => Keys::of(&RoundCircuit::blank(Shape::MINIMAL), &self.srs),
+            CircuitKind::Round => Keys::generate(Shape::MINIMAL, &self.srs),
             _ => Keys::of(&StepCircuit::blank(StepShape::minimal(circuit)), &self.srs),
         };
         let keys = Arc::new(made.map_err(|error| Error::Proving(error.to_string()))?);

@@ -18,7 +18,7 @@ const LEAF_SECONDS: f64 = 150e-6;
 /// Multiplications and additions a CPU second, measured on small layers.
 const PRODUCTS_PER_SECOND: f64 = 5e9;
 /// CPU seconds of the keys of a circuit at 2^15 rows, measured.
-const KEYS_SECONDS: f64 = 11.0;
+const KEYS_SECONDS: f64 = 3.0;
 /// CPU seconds of a proof at 2^15 rows, measured.
 const PROOF_SECONDS: f64 = 11.0;
 /// Bytes of memory for each row of the circuit, measured.

@@ -72,6 +72,9 @@ pub(crate) fn prove(
             true => Opened::Round(workspace.store.parse(&part_file("openings", part), Openings::decode)?),
             false => Opened::Cells(cells.next().unwrap_or_default()),
         };
+        if let Some(circuit) = opened.circuit() {
+            workspace.timed("keys", || Ok(prover.keys(circuit).map(drop)?))?;
+        }
         let proof = workspace.timed("prove", || Ok(prover.prove(&statements[part], opened)?))?;
         workspace.store.write(&part_file("proofs", part), &proof)?;
         bar.inc(1);

@@ -141,7 +141,7 @@ fn proof(workspace: &Workspace, published: &Published, checked: &Checked) -> Tab
         .row("srs", "SRS", crate::setup::srs_name(workspace.setup.srs))
         .row_as("train_seconds", "training and hashing", train.wall, text(train))
         .hidden("train_cpu_seconds", train.cpu.into())
-        .row_as("keys_seconds", "SRS and opening cells", keys.wall, text(keys))
+        .row_as("keys_seconds", "keys of the circuits", keys.wall, text(keys))
         .hidden("keys_cpu_seconds", keys.cpu.into())
         .row_as("prove_seconds", "proving", prove.wall, text(prove))
         .hidden("prove_cpu_seconds", prove.cpu.into());

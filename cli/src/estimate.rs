@@ -1,6 +1,9 @@
 //! What a stage will cost, told before it starts. Rough on purpose: factors of two.
 
+use std::collections::BTreeSet;
+
 use pogo_circuits::round::Shape;
+use pogo_protocol::statement::CircuitKind;
 use pogo_prover::data::Split;
 use pogo_prover::device::Device;
 use pogo_prover::train::SNAPSHOT;
@@ -14,8 +17,8 @@ use crate::workspace::Workspace;
 const LEAF_SECONDS: f64 = 150e-6;
 /// Multiplications and additions a CPU second, measured on small layers.
 const PRODUCTS_PER_SECOND: f64 = 5e9;
-/// CPU seconds of SRS and keys at 2^15 rows, measured.
-const KEYS_SECONDS: f64 = 11.0;
+/// CPU seconds of the keys of a circuit at 2^15 rows, measured.
+const KEYS_SECONDS: f64 = 3.0;
 /// CPU seconds of a proof at 2^15 rows, measured.
 const PROOF_SECONDS: f64 = 11.0;
 /// Bytes of memory for each row of the circuit, measured.
@@ -54,13 +57,14 @@ pub(crate) fn training(workspace: &Workspace, data: &Split) -> Result<String, Fa
     ))
 }
 
-/// Time and memory of proving.
-pub(crate) fn proving(proofs: usize) -> String {
+/// Time and memory of proving statements of these circuits.
+pub(crate) fn proving(proofs: &[CircuitKind]) -> String {
     let rows = 1u64 << Shape::MINIMAL.k;
-    let cpu = KEYS_SECONDS + proofs as f64 * PROOF_SECONDS;
+    let (count, circuits) = (proofs.len(), proofs.iter().collect::<BTreeSet<_>>().len());
+    let cpu = circuits as f64 * KEYS_SECONDS + count as f64 * PROOF_SECONDS;
     let time = cpu / rayon::current_num_threads() as f64;
     format!(
-        "Proving {proofs} of 2^{} rows: about {} ({cpu:.0} CPU seconds), {} of memory.",
+        "Proving {count} by {circuits} circuits of 2^{} rows: about {} ({cpu:.0} CPU seconds), {} of memory.",
         Shape::MINIMAL.k,
         seconds(time),
         bytes(rows * PROOF_BYTES_PER_ROW)

@@ -6,7 +6,7 @@
 //! the sender, and [`play`] checks it first.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pogo_circuits::round::Shape;
 use pogo_protocol::attest::SignedAttestation;
@@ -15,14 +15,12 @@ use pogo_protocol::settle::{
 };
 use pogo_protocol::statement::Statement;
 use pogo_prover::round::Round;
-use pogo_verifier::description::Description;
-use pogo_verifier::verify_with;
 
 use crate::commands::attest::{ATTESTERS, development_key};
 use crate::dispute::Opened;
 use crate::failure::Failure;
 use crate::verdict::{Answer, Disputed, End, Verdict};
-use crate::workspace::{Published, description};
+use crate::workspace::{Published, srs_id};
 
 /// Stake of each local attester.
 const STAKE: settle::Amount = 100;
@@ -31,11 +29,12 @@ const WINDOW: u64 = 100;
 /// Bond of a dispute.
 pub(crate) const DISPUTE_BOND: u64 = 100;
 
-struct Verifier(Description);
+struct Verifier(Mutex<pogo_verifier::Verifier>);
 
 impl Verify for Verifier {
     fn verify(&self, statement: &Statement, proof: &[u8]) -> Result<(), Refused> {
-        verify_with(&self.0, &statement.encode(), proof).map_err(|_| Refused)
+        let mut verifier = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        verifier.verify(&statement.encode(), proof).map_err(|_| Refused)
     }
 }
 
@@ -54,8 +53,8 @@ pub(crate) fn play(
 ) -> Result<Verdict, Failure> {
     let Published { setup, commitment, beacon, .. } = published;
     let round = Round::new(setup.spec.clone(), setup.context, Shape::MINIMAL)?;
-    let description = description(setup.srs)?;
-    let public = round.public(commitment, beacon.value, description.id(), description.parts().srs_id);
+    let circuits = setup.srs.circuits();
+    let public = round.public(commitment, setup.records, beacon.value, &circuits, srs_id(setup.srs)?);
     for Opened { dispute, .. } in disputes {
         dispute.check(dir, &public)?;
     }
@@ -156,19 +155,21 @@ fn narrow(amount: settle::Amount) -> u64 {
 
 fn open_task(published: &Published, rules: Rules) -> Result<Settlement, Failure> {
     let setup = &published.setup;
-    let description = description(setup.srs)?;
     let task = Task {
         spec: setup.spec.clone(),
         tree_depth: Shape::MINIMAL.tree_depth,
+        trace_depth: Shape::MINIMAL.trace_depth,
         chain_id: setup.context.chain_id,
         contract: setup.context.contract,
         task: setup.context.task,
-        circuit: description.id(),
-        srs: description.parts().srs_id,
+        records: setup.records,
+        circuits: setup.srs.circuits(),
+        srs: srs_id(setup.srs)?,
         head: published.commitment.parent_root,
         rules,
     };
-    let settlement = Settlement::new(task, Arc::new(Verifier(description))).map_err(refused)?;
+    let verifier = Verifier(Mutex::new(pogo_verifier::Verifier::new(setup.srs)));
+    let settlement = Settlement::new(task, Arc::new(verifier)).map_err(refused)?;
     Ok(settlement.at_round(setup.context.round))
 }
 

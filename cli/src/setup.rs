@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! "pogo/set" | version u16 | spec blob | chain id u64 | contract 20 | task 32 | round u64 | miner 20
-//! | samples u32 | srs u8 (0 development, 1 ceremony)
+//! | records u32 | samples u32 | srs u8 (0 development, 1 ceremony)
 //! | start u8 (0 seed, 1 the final state of a round, 2 its weights only), for 1 and 2 its commitment hash 32
 //! | source u8 (0 digits, 1 MNIST, 2 CSV) | path blob | label u8 (0 first, 1 last) | classes u32 | test u32
 //! ```
@@ -12,6 +12,7 @@
 
 use std::path::{Path, PathBuf};
 
+use pogo_protocol::cell::input::DATA_DEPTH;
 use pogo_protocol::codec::{CodecError, Reader, Writer};
 use pogo_protocol::model::Spec;
 use pogo_protocol::statement::Context;
@@ -32,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) spec: Spec,
     /// Where and by whom.
     pub(crate) context: Context,
+    /// Records of the training data.
+    pub(crate) records: u32,
     /// Samples of each kind that are asked for.
     pub(crate) samples: u32,
     /// The SRS that its proofs rest on.
@@ -169,7 +172,7 @@ impl Setup {
         let Context { chain_id, contract, task, round, miner } = &self.context;
         let writer = Writer::new(MAGIC).blob(&self.spec.encode());
         let writer = writer.u64(*chain_id).bytes(contract).bytes(task).u64(*round).bytes(miner);
-        let writer = writer.u32(self.samples).bytes(&[u8::from(self.srs == SrsKind::Ceremony)]);
+        let writer = writer.u32(self.records).u32(self.samples).bytes(&[u8::from(self.srs == SrsKind::Ceremony)]);
         self.source.write(self.start.write(writer)).finish()
     }
 
@@ -193,6 +196,10 @@ impl Setup {
             round: reader.u64("round")?,
             miner: reader.array("miner")?,
         };
+        let records = reader.u32("records")?;
+        if !(1..=1 << DATA_DEPTH).contains(&records) {
+            return Err(CodecError::Value { field: "records" });
+        }
         let samples = reader.u32("samples")?;
         if !(1..=SAMPLES_MAX).contains(&samples) {
             return Err(CodecError::Value { field: "samples" });
@@ -205,7 +212,7 @@ impl Setup {
         let start = Start::read(&mut reader, context.round)?;
         let source = Source::read(&mut reader)?;
         reader.finish()?;
-        Ok(Self { spec, context, samples, srs, start, source })
+        Ok(Self { spec, context, records, samples, srs, start, source })
     }
 
     /// The first field in which `asked` is another round: its name, what is here, what was asked for.
@@ -233,6 +240,7 @@ impl Setup {
             ("round.start", self.start.describe()),
             ("round.miner", hex(&context.miner)),
             ("data root", hex(&spec.data_root)),
+            ("training records", self.records.to_string()),
             ("chain id", context.chain_id.to_string()),
             ("contract", hex(&context.contract)),
             ("task", hex(&context.task)),

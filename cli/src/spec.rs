@@ -207,7 +207,8 @@ fn setup(
         return Err(usage(format!("model.layers: expected [{width}, .., {classes}] with this data, got {got}")));
     }
     spec.data_root = scalar_bytes(&commit::data_root(&data.train));
-    Ok(Setup { spec, context, samples, srs, start: Start::Seed, source })
+    let records = data.train.len() as u32;
+    Ok(Setup { spec, context, records, samples, srs, start: Start::Seed, source })
 }
 
 fn source(value: toml::Value, folder: &Path) -> Result<Source, String> {

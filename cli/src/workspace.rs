@@ -9,14 +9,14 @@ use pogo_circuits::round::Shape;
 use pogo_protocol::codec::{CodecError, Reader, Writer};
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::model::State;
+use pogo_protocol::statement::Circuits;
 use pogo_prover::checkpoint::seal;
 use pogo_prover::data::Split;
 use pogo_prover::device::Device;
 use pogo_prover::round::Round;
 use pogo_prover::store::Store;
 use pogo_prover::train::{Job, Trace, checkpoint_name, has_start, load, start_from, state_on_disk};
-use pogo_verifier::Setup as SrsKind;
-use pogo_verifier::description::Description;
+use pogo_verifier::{Setup as SrsKind, Verifier};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -51,6 +51,8 @@ pub(crate) struct Workspace {
     pub(crate) setup: Setup,
     /// The round of that setup.
     pub(crate) round: Round,
+    /// Ids of the circuits that prove it.
+    pub(crate) circuits: Circuits,
     /// Where its steps run: the CPU until another device is opened.
     pub(crate) device: Device,
 }
@@ -146,7 +148,8 @@ impl Workspace {
     fn in_store(store: Store) -> Result<Self, Failure> {
         let setup = store.parse(SETUP, Setup::decode)?;
         let round = Round::new(setup.spec.clone(), setup.context, Shape::MINIMAL)?;
-        Ok(Self { store, setup, round, device: Device::Cpu })
+        let circuits = setup.srs.circuits();
+        Ok(Self { store, setup, round, circuits, device: Device::Cpu })
     }
 
     /// The round, whose state to start from must be there if the setup names one, and only then.
@@ -173,9 +176,16 @@ impl Workspace {
     /// The data of the round.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When it cannot be read, [`Failure::Check`] for another number of records than the setup says.
     pub(crate) fn data(&self) -> Result<Split, Failure> {
-        Ok(self.setup.source.load()?)
+        let data = self.setup.source.load()?;
+        let (expected, got) = (self.setup.records, data.train.len());
+        if got != expected as usize {
+            let what =
+                format!("training records: expected {got} as in {}, got {expected}", self.setup.source.describe());
+            return Err(Failure::in_file(&self.store.path(SETUP), what));
+        }
+        Ok(data)
     }
 
     /// The round on this data and device.
@@ -252,12 +262,13 @@ impl Workspace {
     }
 }
 
-/// The embedded key of the round circuit under this SRS.
+/// Id of an SRS whose keys are embedded.
 ///
 /// # Errors
 /// [`Failure::Environment`] when this build holds none.
-pub(crate) fn description(srs: SrsKind) -> Result<Description, Failure> {
-    srs.description().map_err(|error| Failure::Environment(format!("the embedded verifying key: {error}")))
+pub(crate) fn srs_id(srs: SrsKind) -> Result<[u8; 32], Failure> {
+    let id = Verifier::new(srs).srs();
+    id.map_err(|error| Failure::Environment(format!("the embedded verifying key: {error}")))
 }
 
 /// Files of a round that the miner publishes: enough to check it without data or checkpoints.

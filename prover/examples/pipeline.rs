@@ -7,12 +7,12 @@ use pogo_circuits::srs::Srs;
 use pogo_protocol::model::{Schedule, Spec, TraceMode};
 use pogo_protocol::statement::Context;
 use pogo_prover::device::Device;
+use pogo_prover::open::{self, Opened};
 use pogo_prover::prove::Prover;
 use pogo_prover::round::Round;
 use pogo_prover::store::Store;
 use pogo_prover::train::Job;
-use pogo_prover::{commit, data, open, train};
-use pogo_verifier::description::Description;
+use pogo_prover::{commit, data, train};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // What the task fixes: data, model, recipe.
@@ -42,17 +42,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let commitment = commit::commit(&round, &trace.records, &trace.state, &Device::Cpu)?;
     println!("commitment {}", pogo_prover::error::hex(&commitment.hash()));
 
-    let prover = Prover::new(Shape::MINIMAL, Srs::development(Shape::MINIMAL.k))?;
-    let description = Description::parse(&prover.keys.description)?;
+    let prover = Prover::new(Srs::development(Shape::MINIMAL.k));
+    let circuits = prover.setup().circuits();
     let beacon = [7; 32]; // from a block that does not exist yet when the commitment is made
-    let public = round.public(&commitment, beacon, description.id(), prover.srs.id());
+    let public = round.public(&commitment, digits.train.len() as u32, beacon, &circuits, prover.srs.id());
     let openings = open::open(&store, &job, &trace, &commitment, &public.parts(8))?;
     for (statement, openings) in public.statements(8).iter().zip(openings) {
-        let proof = prover.prove(statement, openings)?;
+        let proof = prover.prove(statement, Opened::Round(openings))?;
         println!("proof of part {}: {} bytes", statement.part, proof.len());
 
         // verify: bytes in, Result out.
-        pogo_verifier::verify_with(&description, &statement.encode(), &proof)?;
+        pogo_verifier::verify(prover.setup(), &statement.encode(), &proof)?;
         println!("verified");
     }
     std::fs::remove_dir_all(folder)?;

@@ -104,8 +104,8 @@ pub const ATTACKS: [Attack; 18] = [
         id: "D3",
         name: "batches picked by the miner",
         does: "trains in the best of several orders that are not its own, and records their batches",
-        stopped_by: "replay, audit",
-        fate: Shown,
+        stopped_by: "input and loss cells",
+        fate: Stopped,
         attempt: momenta::picked_batches,
     },
     Attack {
@@ -136,8 +136,8 @@ pub const ATTACKS: [Attack; 18] = [
         id: "D7",
         name: "fabricated gradient",
         does: "copies another miner's model by momenta that were never a gradient",
-        stopped_by: "replay, audit",
-        fate: Shown,
+        stopped_by: "momentum cells",
+        fate: Stopped,
         attempt: momenta::fabricated,
     },
     Attack {
@@ -159,7 +159,7 @@ pub const ATTACKS: [Attack; 18] = [
     Attack {
         id: "D10",
         name: "grinding",
-        does: "looks for a byte of the commitment that is free to change, and puts a salt into a record",
+        does: "looks for a byte of the commitment that is free to change, and puts a salt into each field of a record",
         stopped_by: "replay, audit",
         fate: Shown,
         attempt: roots::grinding,
@@ -216,8 +216,8 @@ pub const ATTACKS: [Attack; 18] = [
         id: "D17",
         name: "another batch with the same codes",
         does: "records the loss of a batch that it did not train on",
-        stopped_by: "replay, audit",
-        fate: Shown,
+        stopped_by: "link cells",
+        fate: Stopped,
         attempt: momenta::another_batch,
     },
     Attack {

@@ -8,10 +8,12 @@
 
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
+use pogo_protocol::cell::{Cell, CellSpace, Kind, Place};
 use pogo_protocol::codec::{CodecError, Reader, Writer, scalar_bytes};
 use pogo_protocol::data::Batch;
 use pogo_protocol::fixed::LEAF;
 use pogo_protocol::model::{Bytes, Exponents, Spec, State, Tensor, TraceMode};
+use pogo_protocol::product::Orientation;
 use pogo_protocol::record::StepRecord;
 use pogo_protocol::step::{self, Products, StepResult};
 use pogo_protocol::stream::Stream;
@@ -26,6 +28,9 @@ use crate::round::Round;
 use crate::train::{Job, Stepper, initial_record, state_root};
 
 const DOMAIN: &[u8] = b"pogo/audit/v1";
+const SUMS: &str = "sums";
+const GRADIENT: &str = "gradient";
+const BELOW: &str = "errors below";
 
 /// What a miner publishes of a step for its audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +144,43 @@ pub enum Finding {
         /// What was published.
         got: String,
     },
+}
+
+impl Finding {
+    /// Cells to doubt: where what is false was committed to as well, one of them does not hold, and a
+    /// dispute can name it. A product that is false in the published file only breaks none. Empty where
+    /// the round commits to no traces, or the finding does not tell which.
+    pub fn cells(&self, round: &Round) -> Vec<Cell> {
+        let Some(trace) = &round.trace else { return Vec::new() };
+        let space = CellSpace::new(&round.spec, &round.layout, trace);
+        let step = |record: &u32| record.saturating_sub(1);
+        match self {
+            Self::Product { step, operation, tensor, row, column, .. } => {
+                let orientation = match *operation {
+                    SUMS => Orientation::Forward,
+                    GRADIENT => Orientation::Gradient,
+                    _ => Orientation::Backward,
+                };
+                let tile = (orientation, *tensor, row / LEAF, column / LEAF);
+                let is_tile = |cell: &Cell| match space.place(*cell) {
+                    Some(Place::Tile(at)) => (at.orientation, at.tensor, at.row, at.column) == tile,
+                    _ => false,
+                };
+                space.of_step(Kind::Product, *step).into_iter().filter(is_tile).collect()
+            }
+            Self::Code { step, tensor, leaf, .. } => {
+                let before: usize = round.spec.tensors()[..*tensor].iter().map(Tensor::leaves).sum();
+                let leaf = (before + leaf) as u32;
+                vec![Cell::new(Kind::Momentum, *step, leaf), Cell::update(*step, leaf)]
+            }
+            Self::Record { record, field: "loss", .. } => {
+                [Kind::Link, Kind::Loss].into_iter().flat_map(|kind| space.of_step(kind, step(record))).collect()
+            }
+            Self::Record { record, field: "exponents", .. } => space.of_step(Kind::Link, step(record)),
+            Self::Record { record: 0, .. } => space.of_step(Kind::Link, 0),
+            Self::Record { .. } => Vec::new(),
+        }
+    }
 }
 
 /// Audits one step of a round: everything that is false about its codes, its record and the state
@@ -326,7 +368,7 @@ impl<R: FnMut() -> u64> Products for Checker<'_, R> {
         let input = |row: usize| &inputs.values[row * cols..(row + 1) * cols];
         let holds = |row, sums: &[i32]| s.dot_words(sums) == combined.dot_bytes(input(row));
         let right = |row| weights.values.chunks(stride).map(|weights| dot(input(row), weights)).collect();
-        Ok(self.checked(("sums", l), product, tensor.rows, holds, right))
+        Ok(self.checked((SUMS, l), product, tensor.rows, holds, right))
     }
 
     /// `gradient s = errors^T (inputs s)`.
@@ -338,7 +380,7 @@ impl<R: FnMut() -> u64> Products for Checker<'_, R> {
         let combined = projected.combine(&errors.values, rows, rows);
         let holds = |row, gradient: &[i32]| s.dot_words(gradient) == combined.at(row);
         let right = |row: usize| combine(errors.values.iter().skip(row).step_by(rows), &inputs.values, cols, cols);
-        Ok(self.checked(("gradient", l), product, cols, holds, right))
+        Ok(self.checked((GRADIENT, l), product, cols, holds, right))
     }
 
     /// `below s = errors (weights s)`.
@@ -350,7 +392,7 @@ impl<R: FnMut() -> u64> Products for Checker<'_, R> {
         let error = |row: usize| &errors.values[row * rows..(row + 1) * rows];
         let holds = |row, below: &[i32]| s.dot_words(below) == projected.dot_bytes(error(row));
         let right = |row| combine(error(row).iter(), &weights.values, stride, cols);
-        Ok(self.checked(("errors below", l), product, cols, holds, right))
+        Ok(self.checked((BELOW, l), product, cols, holds, right))
     }
 }
 

@@ -105,6 +105,14 @@ pub enum Error {
         /// Relation broken.
         violation: Violation,
     },
+    /// A cell does not hold: a proof of it would not verify.
+    #[error("cell {cell}: {violation}")]
+    Cell {
+        /// The cell.
+        cell: Cell,
+        /// Relation broken.
+        violation: Violation,
+    },
     /// A GPU could not do it.
     #[error(transparent)]
     Gpu(#[from] GpuError),

@@ -52,7 +52,7 @@ impl Prover {
             return Ok(keys.clone());
         }
         let made = match circuit {
-            CircuitKind::Round => Keys::of(&RoundCircuit::blank(Shape::MINIMAL), &self.srs),
+            CircuitKind::Round => Keys::generate(Shape::MINIMAL, &self.srs),
             _ => Keys::of(&StepCircuit::blank(StepShape::minimal(circuit)), &self.srs),
         };
         let keys = Arc::new(made.map_err(|error| Error::Proving(error.to_string()))?);

@@ -67,7 +67,7 @@ pub fn complete(
             // What is written is not looked at again, so the state must be the recorded one.
             stepper.hold(&state, &records[t as usize])?;
             let root = root(job.round, &stepper.trace(&state, t))?;
-            log.append(&Writer::new(MAGIC).scalar(&root).finish())?;
+            log.append(&encode_root(&root))?;
             stepper.run(t..t + 1)?;
             state = stepper.state()?;
             progress(t + 1);
@@ -99,6 +99,11 @@ fn whole_entries(store: &Store) -> Result<Log, Error> {
     let mut log = Log::open(&path, None)?;
     let whole = (0..log.len()).take_while(|&t| log.read(t).is_ok_and(|entry| decode_root(&entry).is_ok())).count();
     Ok(Log::open(&path, Some(whole))?)
+}
+
+/// An entry of [`TRACE_ROOTS`].
+pub fn encode_root(root: &Fr) -> Vec<u8> {
+    Writer::new(MAGIC).scalar(root).finish()
 }
 
 /// Reads an entry of [`TRACE_ROOTS`].

@@ -1,11 +1,14 @@
 //! `pogo audit`: checks published steps without computing their matrix products.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use pogo_protocol::cell::Cell;
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::record::steps_root;
 use pogo_prover::audit::{Finding, Traced, audit};
 use pogo_prover::commit::records_tree;
+use pogo_prover::round::Round;
 use pogo_prover::store::Log;
 use pogo_prover::train::{RECORDS, Stepper, UPDATES, all_records, codes_at};
 
@@ -71,14 +74,27 @@ pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failu
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
-    let table = Table::new("audit").row_as("steps", "steps", serde_json::json!(steps), format!("{steps:?}")).row_as(
-        "findings",
-        "findings",
-        serde_json::json!(lines),
-        lines.len().to_string(),
-    );
+    let lines: Vec<String> = findings.iter().map(|finding| line(finding, &workspace.round)).collect();
+    let doubtful: BTreeSet<Cell> = findings.iter().flat_map(|finding| finding.cells(&workspace.round)).collect();
+    let doubtful: Vec<String> = doubtful.iter().map(Cell::to_string).collect();
+    let table = Table::new("audit")
+        .row_as("steps", "steps", serde_json::json!(steps), format!("{steps:?}"))
+        .row_as("findings", "findings", serde_json::json!(lines), lines.len().to_string())
+        .row_as("cells", "cells to doubt", serde_json::json!(doubtful), doubtful.len().to_string());
     Ok(Done { table, failure: Failure::not_exact(&lines) })
+}
+
+/// Cells of a finding that are named in its line.
+const NAMED: usize = 4;
+
+/// A finding and the cells that a dispute can name.
+fn line(finding: &Finding, round: &Round) -> String {
+    let cells: Vec<String> = finding.cells(round).iter().map(Cell::to_string).collect();
+    match cells.len() {
+        0 => finding.to_string(),
+        count if count > NAMED => format!("{finding}; doubt {} and {} more", cells[..NAMED].join(", "), count - NAMED),
+        _ => format!("{finding}; doubt {}", cells.join(", ")),
+    }
 }
 
 impl Arguments {

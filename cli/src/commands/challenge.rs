@@ -1,5 +1,8 @@
 //! `pogo challenge`: the beacon, once, after the commitment is on disk; and the cells it draws.
 
+use std::collections::BTreeSet;
+
+use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::statement::{PublicRound, samples_drawn};
 use pogo_prover::error::hex;
@@ -8,7 +11,7 @@ use super::{Done, Work};
 use crate::failure::Failure;
 use crate::output::{Console, Table};
 use crate::spec;
-use crate::workspace::{BEACON, Beacon, Workspace, description, random};
+use crate::workspace::{BEACON, Beacon, Workspace, random, srs_id};
 
 /// Arguments of the command.
 #[derive(Clone, Debug, clap::Args)]
@@ -77,17 +80,27 @@ pub(crate) fn challenge(workspace: &Workspace, given: Option<[u8; 32]>, console:
 
 /// The beacon and the cells that it draws.
 fn table(workspace: &Workspace, commitment: &Commitment, beacon: Beacon) -> Result<Table, Failure> {
-    let parts = public(workspace, commitment, beacon)?.parts(workspace.setup.samples as usize);
+    let public = public(workspace, commitment, beacon)?;
+    let samples = workspace.setup.samples as usize;
+    let (parts, cell_parts) = (public.parts(samples), public.cell_parts(samples));
     let updates: Vec<_> = parts.iter().flat_map(|part| &part.updates).map(|s| (s.step, s.leaf)).collect();
     let leaves: Vec<_> = parts.iter().flat_map(|part| &part.quantizes).copied().collect();
     let list = |pairs: &[(u32, usize)]| pairs.iter().map(|(t, l)| format!("{t}/{l}")).collect::<Vec<_>>().join(" ");
-    Ok(Table::new("challenge")
+    let table = Table::new("challenge")
         .row("beacon", "beacon", hex(&beacon.value))
         .row_as("beacon_given", "source", beacon.given, if beacon.given { "given" } else { "this machine" })
         .row("samples", "samples of each kind", samples_drawn(workspace.setup.samples as usize) as u64)
-        .row("proofs", "proofs", parts.len() as u64)
+        .row("proofs", "proofs", (parts.len() + cell_parts.len()) as u64)
         .row_as("updates", "update cells (step/leaf)", serde_json::json!(updates), list(&updates))
-        .row_as("quantizes", "quantize cells (leaf)", serde_json::json!(leaves), format!("{leaves:?}")))
+        .row_as("quantizes", "quantize cells (leaf)", serde_json::json!(leaves), format!("{leaves:?}"));
+    Ok(Kind::ALL.into_iter().fold(table, |table, kind| {
+        let drawn: BTreeSet<Cell> = cell_parts.iter().flat_map(|part| &part.cells).copied().collect();
+        let names: Vec<String> = drawn.iter().filter(|cell| cell.kind == kind).map(Cell::to_string).collect();
+        match names.is_empty() {
+            true => table,
+            false => table.row_as(kind.name(), &format!("{} cells", kind.name()), names.clone(), names.join(" ")),
+        }
+    }))
 }
 
 /// The public side of the round.
@@ -96,7 +109,6 @@ pub(crate) fn public<'a>(
     commitment: &'a Commitment,
     beacon: Beacon,
 ) -> Result<PublicRound<'a>, Failure> {
-    let description = description(workspace.setup.srs)?;
-    let srs = description.parts().srs_id;
-    Ok(workspace.round.public(commitment, beacon.value, description.id(), srs))
+    let Workspace { round, setup, circuits, .. } = workspace;
+    Ok(round.public(commitment, setup.records, beacon.value, circuits, srs_id(setup.srs)?))
 }

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use pogo_protocol::attest::Sign;
-use pogo_protocol::cell::Cell;
+use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::commitment::Commitment;
-use pogo_protocol::settle::answer_part;
-use pogo_protocol::statement::{PublicRound, Statement};
+use pogo_protocol::settle;
+use pogo_protocol::statement::{CircuitKind, PublicRound, Statement};
+use pogo_prover::data::Split;
 use pogo_prover::error::hex;
 use pogo_prover::open;
-use pogo_verifier::verify_with;
+use pogo_prover::train::Trace;
+use pogo_verifier::Verifier;
 use serde_json::{Value, json};
 
 use super::attest::{self, ATTESTERS, development_key};
@@ -20,7 +22,7 @@ use crate::dispute::{self, Dispute, Opened};
 use crate::failure::Failure;
 use crate::output::{Console, Table};
 use crate::settlement::DISPUTE_BOND;
-use crate::workspace::{Published, VERDICT, Workspace, description, part_file};
+use crate::workspace::{Published, VERDICT, Workspace, part_file};
 
 /// What to do about disputes.
 #[derive(Clone, Debug, Subcommand)]
@@ -38,7 +40,7 @@ pub(crate) enum Command {
 pub(crate) struct Open {
     #[command(flatten)]
     at: WorkOnDevice,
-    /// The doubted cell: update:STEP:LEAF or quantize:LEAF, as `pogo replay` names them.
+    /// The doubted cell: KIND:STEP:INDEX or quantize:LEAF, as `pogo replay` and `pogo audit` name them.
     #[arg(long, value_name = "CELL")]
     cell: Cell,
     /// Whose development key signs. 0 to 2 are the attesters of `pogo attest`, who have stake and whose
@@ -75,11 +77,8 @@ fn open(arguments: &Open, console: Console) -> Result<Done, Failure> {
     let commitment = disputable(&workspace)?;
     let public = challenge::public(&workspace, &commitment, workspace.beacon()?)?;
     let cell = arguments.cell;
-    if answer_part(&public, cell).is_none() {
-        let (steps, leaves) = (commitment.steps, workspace.round.layout.leaf_count());
-        return Err(Failure::Usage(format!(
-            "--cell: expected a step below {steps} and a leaf below {leaves}, got {cell}"
-        )));
+    if settle::answer(&public, cell).is_none() {
+        return Err(Failure::Usage(format!("--cell: expected {}, got {cell}", disputed(&public, cell.kind))));
     }
     may_sign(&workspace, arguments)?;
     let data = workspace.data()?;
@@ -91,6 +90,18 @@ fn open(arguments: &Open, console: Console) -> Result<Done, Failure> {
     let dispute = Dispute::new(signed, DISPUTE_BOND).expect("the sign is negative");
     workspace.write_once(&dispute::file(cell), &dispute.encode())?;
     Ok(table(&workspace, &public)?.into())
+}
+
+/// The cells of a kind that a dispute may name.
+fn disputed(public: &PublicRound<'_>, kind: Kind) -> String {
+    let (steps, leaves) = (public.commitment.steps, public.layout.leaf_count());
+    match (kind, public.space()) {
+        (Kind::Update, _) => format!("a step below {steps} and a leaf below {leaves}"),
+        (Kind::Quantize, _) => format!("a leaf below {leaves}"),
+        (Kind::Init, _) => "no cell of the first state, which the settlement compares".to_owned(),
+        (_, Some(space)) => format!("a step below {steps} and a number below {}", space.count(kind)),
+        (_, None) => "update or quantize: the round commits to no traces".to_owned(),
+    }
 }
 
 /// The commitment of a round that is proven and not at its end.
@@ -138,21 +149,21 @@ fn answer(arguments: &Answer, console: Console) -> Result<Done, Failure> {
     commit::hold(&workspace, &trace)?;
     let (mut openings, mut failures) = (Vec::new(), Vec::new());
     for (cell, statement) in unanswered(&workspace, &public)? {
-        let part = answer_part(&public, cell).expect("the statement exists, so the cell does");
-        let opened = open::open(&workspace.store, &workspace.job(&data), &trace, &commitment, &[part]);
-        match opened.map_err(Failure::from) {
-            Ok(mut opened) => openings.push((cell, statement, opened.remove(0))),
+        match reveal(&workspace, &data, &trace, &public, cell, console) {
+            Ok(opened) => openings.push((cell, statement, opened)),
             Err(Failure::Check(why)) => failures.push(format!("{cell}: {why}")),
             Err(failure) => return Err(failure),
         }
     }
+    openings.sort_by_key(|(_, _, opened)| opened.circuit());
     if !openings.is_empty() {
-        let prover =
-            workspace.timed("keys", || prove::prover(&workspace, arguments.srs.as_deref(), openings.len(), console))?;
-        let description = description(workspace.setup.srs)?;
+        let kinds: Vec<CircuitKind> = openings.iter().filter_map(|(_, _, opened)| opened.circuit()).collect();
+        let prover = prove::prover(&workspace, arguments.srs.as_deref(), &kinds, console)?;
+        let mut verifier = Verifier::new(workspace.setup.srs);
         for (cell, statement, opened) in openings {
             let proof = workspace.timed("answer", || Ok(prover.prove(&statement, opened)?))?;
-            verify_with(&description, &statement.encode(), &proof)
+            verifier
+                .verify(&statement.encode(), &proof)
                 .map_err(|error| Failure::Check(format!("the answer about {cell}: {error}")))?;
             workspace.store.write(&dispute::answer_file(cell), &proof)?;
         }
@@ -162,14 +173,35 @@ fn answer(arguments: &Answer, console: Console) -> Result<Done, Failure> {
     Ok(Done { table: table(&workspace, &public)?, failure })
 }
 
+/// Opens what answers a dispute about a cell.
+fn reveal(
+    workspace: &Workspace,
+    data: &Split,
+    trace: &Trace,
+    public: &PublicRound<'_>,
+    cell: Cell,
+    console: Console,
+) -> Result<open::Opened, Failure> {
+    match settle::answer(public, cell).expect("the statement exists, so the cell does") {
+        settle::Answer::Round(part) => {
+            let job = workspace.job(data);
+            let mut opened = open::open(&workspace.store, &job, trace, public.commitment, &[part])?;
+            Ok(open::Opened::Round(opened.remove(0)))
+        }
+        settle::Answer::Cells(part) => {
+            Ok(open::Opened::Cells(prove::open_cells(workspace, public, &[part], console)?.remove(0)))
+        }
+    }
+}
+
 /// Disputed cells without a proof that is accepted, and the statements that answer them.
 fn unanswered(workspace: &Workspace, public: &PublicRound<'_>) -> Result<Vec<(Cell, Statement)>, Failure> {
-    let description = description(workspace.setup.srs)?;
+    let mut verifier = Verifier::new(workspace.setup.srs);
     let mut open = Vec::new();
     for Opened { dispute, answer } in dispute::read(&workspace.store.path(""))? {
         let statement = dispute.check(&workspace.store.path(""), public)?;
         let encoded = statement.encode();
-        if answer.is_none_or(|proof| verify_with(&description, &encoded, &proof).is_err()) {
+        if answer.is_none_or(|proof| verifier.verify(&encoded, &proof).is_err()) {
             open.push((dispute.cell, statement));
         }
     }
@@ -178,11 +210,11 @@ fn unanswered(workspace: &Workspace, public: &PublicRound<'_>) -> Result<Vec<(Ce
 
 /// Every dispute and the state of its answer.
 fn table(workspace: &Workspace, public: &PublicRound<'_>) -> Result<Table, Failure> {
-    let description = description(workspace.setup.srs)?;
+    let mut verifier = Verifier::new(workspace.setup.srs);
     let mut rows = Vec::new();
     for Opened { dispute, answer } in dispute::read(&workspace.store.path(""))? {
         let statement = dispute.check(&workspace.store.path(""), public)?.encode();
-        let answer = match answer.map(|proof| verify_with(&description, &statement, &proof)) {
+        let answer = match answer.map(|proof| verifier.verify(&statement, &proof)) {
             None => "none",
             Some(Err(_)) => "refused",
             Some(Ok(())) => "proven",

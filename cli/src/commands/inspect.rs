@@ -9,7 +9,7 @@ use pogo_protocol::codec::{VERSION, scalar_bytes};
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::opening::Openings;
 use pogo_protocol::record::StepRecord;
-use pogo_protocol::statement::Statement;
+use pogo_protocol::statement::{CircuitKind, Statement};
 use pogo_protocol::stream::keccak;
 use pogo_prover::audit::Traced;
 use pogo_prover::checkpoint::{self, decode_model, decode_state, unseal};
@@ -28,7 +28,7 @@ use crate::failure::Failure;
 use crate::output::{Table, bytes};
 use crate::setup::{self, Setup};
 use crate::verdict::Verdict;
-use crate::workspace::{Beacon, description, parse, read};
+use crate::workspace::{Beacon, parse, read};
 
 /// Arguments of the command.
 #[derive(Clone, Debug, clap::Args)]
@@ -103,6 +103,7 @@ fn statement(statement: &Statement) -> Table {
     Table::new("fields")
         .row("digest", "digest", hex(&statement.digest()))
         .row("circuit", "circuit", hex(&statement.circuit))
+        .row("circuit_name", "known as", known(&statement.circuit).map_or("unknown".to_owned(), |(_, _, name)| name))
         .row("srs", "SRS", hex(&statement.srs))
         .row("chain_id", "chain id", context.chain_id)
         .row("contract", "contract", hex(&context.contract))
@@ -123,23 +124,28 @@ fn statement(statement: &Statement) -> Table {
         .row("record_count", "step records", statement.record_count)
 }
 
+/// SRS, kind and name of an embedded circuit.
+fn known(circuit: &[u8; 32]) -> Option<(SrsKind, CircuitKind, String)> {
+    let kinds = [(SrsKind::Development, "development"), (SrsKind::Ceremony, "ceremony")];
+    let mut known = kinds.into_iter().filter_map(|(srs, origin)| {
+        let kind = srs.circuits().kind(circuit)?;
+        Some((srs, kind, format!("minimal, {}, {origin} SRS", kind.name())))
+    });
+    known.next()
+}
+
 fn proof(file: &Path, content: &[u8]) -> Result<Table, Failure> {
-    let known = [(SrsKind::Development, "minimal, development SRS"), (SrsKind::Ceremony, "minimal, ceremony SRS")];
-    let mut last = None;
-    for (kind, name) in known {
-        let Ok(description) = description(kind) else { continue };
-        let (circuit, proof) = decode(file, container::decode(content, description.proof_length()))?;
-        let name = if circuit == description.id() { name } else { "unknown" };
-        let table = Table::new("fields")
-            .row("circuit", "circuit", hex(&circuit))
-            .row("circuit_name", "known as", name)
-            .row_as("proof_bytes", "proof", proof.len() as u64, bytes(proof.len() as u64));
-        if name != "unknown" {
-            return Ok(table);
-        }
-        last = Some(table);
+    let length = content.len().saturating_sub(container::HEADER);
+    let (circuit, proof) = decode(file, container::decode(content, length))?;
+    let known = known(&circuit);
+    if let Some((srs, kind, _)) = &known {
+        let description = srs.description(*kind).map_err(|error| Failure::Environment(error.to_string()))?;
+        decode(file, container::decode(content, description.proof_length()))?;
     }
-    last.ok_or_else(|| Failure::Environment("this build embeds no verifying key".to_owned()))
+    Ok(Table::new("fields")
+        .row("circuit", "circuit", hex(&circuit))
+        .row("circuit_name", "known as", known.map_or("unknown".to_owned(), |(_, _, name)| name))
+        .row_as("proof_bytes", "proof", proof.len() as u64, bytes(proof.len() as u64)))
 }
 
 /// A checkpoint means something to its setup only, which lies beside its folder.

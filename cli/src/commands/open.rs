@@ -1,4 +1,5 @@
-//! `pogo open`: leaves and paths of the drawn cells, one file a proof, and the tensors of their steps.
+//! `pogo open`: leaves and paths of the drawn update and quantize cells, one file a proof, and the
+//! tensors of their steps. Cells of other kinds are opened by `pogo prove`, from their steps.
 
 use std::collections::BTreeSet;
 

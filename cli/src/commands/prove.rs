@@ -1,100 +1,133 @@
-//! `pogo prove`: one Halo2 proof for each file of openings.
+//! `pogo prove`: one Halo2 proof for each file of openings, and for each few of the other drawn cells.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use pogo_circuits::round::Shape;
 use pogo_circuits::srs::{Origin, Srs};
+use pogo_protocol::cell::CellOpening;
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::opening::Openings;
-use pogo_protocol::statement::Statement;
-use pogo_prover::error::hex;
+use pogo_protocol::statement::{CellPart, CircuitKind, PublicRound};
+use pogo_prover::open::{Opened, cells};
 use pogo_prover::prove::Prover;
 use pogo_verifier::Setup as SrsKind;
 
-use super::{Done, Work, challenge};
+use super::{Done, WorkOnDevice, challenge, commit, verify};
 use crate::estimate;
 use crate::failure::Failure;
-use crate::output::{Console, Table, bytes};
-use crate::workspace::{Beacon, Workspace, description, part_file};
+use crate::output::{Console, Table};
+use crate::workspace::{Beacon, Published, Workspace, part_file};
 
 /// Arguments of the command.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    pub(crate) work: Work,
+    at: WorkOnDevice,
     /// Prepared ceremony SRS, for a round that rests on one.
     #[arg(long, value_name = "FILE")]
-    pub(crate) srs: Option<PathBuf>,
+    srs: Option<PathBuf>,
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
-    let workspace = Workspace::open(&arguments.work.work)?;
+    let workspace = arguments.at.open(console)?;
     let (commitment, beacon) = (workspace.commitment()?, workspace.beacon()?);
-    let parts = prove(&workspace, &commitment, beacon, arguments.srs.as_deref(), console)?;
-    let size = workspace.store.read(&part_file("proofs", 0))?.len() as u64;
-    let table = Table::new("prove")
-        .row("proofs", "proofs", parts as u64)
-        .row_as("proof_bytes", "size of each", size, bytes(size))
-        .row("srs", "SRS", crate::setup::srs_name(workspace.setup.srs));
-    Ok(table.into())
+    prove(&workspace, &commitment, beacon, arguments.srs.as_deref(), console)?;
+    let table = verify::proofs(Table::new("prove"), &Published::read(&arguments.at.work.work)?);
+    Ok(table.row("srs", "SRS", crate::setup::srs_name(workspace.setup.srs)).into())
 }
 
-/// Proves every part whose proof is missing; returns the number of parts.
+/// Proves every part whose proof is missing.
 pub(crate) fn prove(
     workspace: &Workspace,
     commitment: &Commitment,
     beacon: Beacon,
     srs: Option<&Path>,
     console: Console,
-) -> Result<usize, Failure> {
+) -> Result<(), Failure> {
     let _span = tracing::info_span!("prove").entered();
-    let statements = challenge::public(workspace, commitment, beacon)?.statements(workspace.setup.samples as usize);
+    let (public, samples) = (challenge::public(workspace, commitment, beacon)?, workspace.setup.samples as usize);
+    let (statements, round_parts) = (public.statements(samples), public.parts(samples).len());
+    (0..round_parts).try_for_each(|part| workspace.need(&part_file("openings", part), "open"))?;
     for (part, statement) in statements.iter().enumerate() {
-        workspace.need(&part_file("openings", part), "open")?;
         workspace.write_once(&part_file("statements", part), &statement.encode())?;
     }
     let is_missing = |part: &usize| !workspace.store.has(&part_file("proofs", *part));
     let missing: Vec<usize> = (0..statements.len()).filter(is_missing).collect();
     if missing.is_empty() {
-        return Ok(statements.len());
+        return Ok(());
     }
-    let prover = workspace.timed("keys", || prover(workspace, srs, missing.len(), console))?;
+    let kinds: Vec<CircuitKind> =
+        missing.iter().filter_map(|&part| workspace.circuits.kind(&statements[part].circuit)).collect();
+    let prover = prover(workspace, srs, &kinds, console)?;
+    let cell_parts = public.cell_parts(samples);
+    let unproven: Vec<usize> = missing.iter().filter_map(|part| part.checked_sub(round_parts)).collect();
+    let unproven: Vec<CellPart> = unproven.into_iter().map(|part| cell_parts[part].clone()).collect();
+    let mut cells = open_cells(workspace, &public, &unproven, console)?.into_iter();
+
     let bar = console.bar("prove", missing.len() as u64);
     for part in missing {
-        workspace.timed("prove", || prove_part(workspace, &prover, &statements[part]))?;
+        let opened = match part < round_parts {
+            true => Opened::Round(workspace.store.parse(&part_file("openings", part), Openings::decode)?),
+            false => Opened::Cells(cells.next().unwrap_or_default()),
+        };
+        if let Some(circuit) = opened.circuit() {
+            workspace.timed("keys", || Ok(prover.keys(circuit).map(drop)?))?;
+        }
+        let proof = workspace.timed("prove", || Ok(prover.prove(&statements[part], opened)?))?;
+        workspace.store.write(&part_file("proofs", part), &proof)?;
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok(statements.len())
+    Ok(())
 }
 
-fn prove_part(workspace: &Workspace, prover: &Prover, statement: &Statement) -> Result<(), Failure> {
-    let part = statement.part as usize;
-    let openings = workspace.store.parse(&part_file("openings", part), Openings::decode)?;
-    let proof = prover.prove(statement, openings)?;
-    Ok(workspace.store.write(&part_file("proofs", part), &proof)?)
+/// Opens the cells of every part, which replays their steps.
+///
+/// # Errors
+/// [`Failure::Check`] naming the first cell that does not hold.
+pub(crate) fn open_cells(
+    workspace: &Workspace,
+    public: &PublicRound<'_>,
+    parts: &[CellPart],
+    console: Console,
+) -> Result<Vec<Vec<CellOpening>>, Failure> {
+    if parts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let data = workspace.data()?;
+    let trace = workspace.trace(&data)?;
+    commit::hold(workspace, &trace)?;
+    let steps: BTreeSet<u32> = parts.iter().flat_map(|part| &part.cells).map(|cell| cell.step).collect();
+    let bar = console.bar("open", steps.len() as u64);
+    let job = workspace.job(&data);
+    let opened =
+        workspace.timed("open", || Ok(cells::open(&workspace.store, &job, &trace, public, parts, |_| bar.inc(1))?))?;
+    bar.finish_and_clear();
+    Ok(opened)
 }
 
-/// SRS and keys of the round, after telling what so many proofs will cost.
+/// A prover under the SRS of the round, after telling what proofs of these circuits will cost. Keys
+/// are made circuit by circuit as they are needed.
 ///
 /// # Errors
 /// When the SRS is not the one that the round rests on.
 pub(crate) fn prover(
     workspace: &Workspace,
     srs: Option<&Path>,
-    proofs: usize,
+    proofs: &[CircuitKind],
     console: Console,
 ) -> Result<Prover, Failure> {
     if workspace.setup.srs == SrsKind::Development {
         console.warn("DEVELOPMENT SRS: its secret is public, anybody can forge proofs under it. For trials only.");
     }
     console.note(estimate::proving(proofs));
-    let spinner = console.spinner("preparing SRS and keys");
-    let shape = Shape::MINIMAL;
+    let spinner = console.spinner("preparing the SRS");
+    let k = Shape::MINIMAL.k;
     let srs = match (workspace.setup.srs, srs) {
-        (SrsKind::Development, None) => Srs::development(shape.k),
-        (SrsKind::Ceremony, Some(file)) => load_ceremony(file, shape.k)?,
+        (SrsKind::Development, None) => Srs::development(k),
+        (SrsKind::Ceremony, Some(file)) => load_ceremony(file, k)?,
         (SrsKind::Development, Some(_)) => {
             return Err(Failure::Usage("--srs: expected none, this round rests on the development SRS".to_owned()));
         }
@@ -102,14 +135,8 @@ pub(crate) fn prover(
             return Err(Failure::Usage("--srs: expected the prepared file of the round's ceremony".to_owned()));
         }
     };
-    let prover = Prover::new(shape, srs)?;
     spinner.finish_and_clear();
-    let (expected, got) = (description(workspace.setup.srs)?.id(), prover.keys.circuit());
-    if expected != got {
-        let what = format!("circuit id: expected {}, got {}", hex(&expected), hex(&got));
-        return Err(Failure::Check(format!("the keys made here are not those embedded in the verifier: {what}")));
-    }
-    Ok(prover)
+    Ok(Prover::new(srs))
 }
 
 fn load_ceremony(file: &Path, k: u32) -> Result<Srs, Failure> {

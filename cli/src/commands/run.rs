@@ -14,7 +14,7 @@ use super::train::Begin;
 use super::{Done, attest, challenge, commit, finalize, open, prove, train, verify};
 use crate::evaluate::{Model, accuracy, evaluate, mean_loss};
 use crate::failure::Failure;
-use crate::output::{Console, Table, bytes, seconds};
+use crate::output::{Console, Table, seconds};
 use crate::verdict::Verdict;
 use crate::workspace::{Cost, Published, Workspace};
 use crate::{evm, report};
@@ -137,19 +137,16 @@ fn proof(workspace: &Workspace, published: &Published, checked: &Checked) -> Tab
     let cost = |stage: &str| times.get(stage).copied().unwrap_or_default();
     let text = |cost: Cost| format!("{} ({} of CPU)", seconds(cost.wall), seconds(cost.cpu));
     let (train, keys, prove) = (cost("train"), cost("keys"), cost("prove"));
-    let size = published.proofs.first().map_or(0, |proof| proof.len() as u64);
-    let count = published.proofs.len() as u64;
     let table = Table::new("proof")
         .row("srs", "SRS", crate::setup::srs_name(workspace.setup.srs))
         .row_as("train_seconds", "training and hashing", train.wall, text(train))
         .hidden("train_cpu_seconds", train.cpu.into())
-        .row_as("keys_seconds", "SRS and keys", keys.wall, text(keys))
+        .row_as("keys_seconds", "keys of the circuits", keys.wall, text(keys))
         .hidden("keys_cpu_seconds", keys.cpu.into())
         .row_as("prove_seconds", "proving", prove.wall, text(prove))
-        .hidden("prove_cpu_seconds", prove.cpu.into())
-        .row("proofs", "proofs", count)
-        .row_as("proof_bytes", "size of a proof", size, bytes(size))
-        .row_as("verify_seconds", "verifying them all", checked.verify_seconds, seconds(checked.verify_seconds));
+        .hidden("prove_cpu_seconds", prove.cpu.into());
+    let time = checked.verify_seconds;
+    let table = verify::proofs(table, published).row_as("verify_seconds", "verifying them all", time, seconds(time));
     gas(table, checked)
 }
 

@@ -1,20 +1,22 @@
 //! `pogo verify`: checks a round, or one proof, from files alone.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use pogo_circuits::round::Shape;
 use pogo_protocol::challenge::soundness_millibits;
-use pogo_protocol::statement::{Statement, samples_drawn};
+use pogo_protocol::statement::{CircuitKind, Statement, samples_drawn};
 use pogo_prover::error::hex;
+use pogo_verifier::Setup as SrsKind;
 use pogo_verifier::round::{self, Public};
-use pogo_verifier::{Setup as SrsKind, verify_with};
+use serde_json::json;
 
 use super::Done;
 use super::challenge::BeaconArgument;
 use crate::failure::Failure;
 use crate::output::{Console, Table, bytes, millibits, seconds};
-use crate::workspace::{Published, description, parse, read};
+use crate::workspace::{Published, parse, read};
 
 /// Arguments of the command.
 #[derive(Clone, Debug, clap::Args)]
@@ -59,13 +61,14 @@ pub(crate) fn verify(published: &Published) -> Result<(), Failure> {
         spec: setup.spec.clone(),
         context: setup.context,
         commitment: commitment.clone(),
+        records: setup.records,
         beacon: beacon.value,
         samples: setup.samples as usize,
         tree_depth: Shape::MINIMAL.tree_depth,
         steps_depth: Shape::MINIMAL.steps_depth,
+        trace_depth: Shape::MINIMAL.trace_depth,
     };
-    let description = description(setup.srs)?;
-    round::verify(&description, &public, statements, proofs)
+    round::verify(setup.srs, &public, statements, proofs)
         .map_err(|error| Failure::Check(format!("not verified: {error}")))
 }
 
@@ -80,16 +83,32 @@ pub(crate) fn soundness(samples: u32) -> Table {
         .row_as("soundness_bits_10_percent", &label(10), bits(100) as f64 / 1e3, millibits(bits(100)))
 }
 
+/// Adds how many proofs a round has, of which circuits, and their size.
+pub(crate) fn proofs(table: Table, published: &Published) -> Table {
+    let Published { setup, statements, proofs, .. } = published;
+    let circuits = setup.srs.circuits();
+    let kinds = statements.iter().filter_map(|bytes| circuits.kind(&Statement::decode(bytes).ok()?.circuit));
+    let counts = kinds.fold(BTreeMap::<CircuitKind, u64>::new(), |mut counts, kind| {
+        *counts.entry(kind).or_default() += 1;
+        counts
+    });
+    let list: Vec<String> = counts.iter().map(|(kind, count)| format!("{count} {}", kind.name())).collect();
+    let counts: BTreeMap<&str, u64> = counts.iter().map(|(kind, &count)| (kind.name(), count)).collect();
+    let size: u64 = proofs.iter().map(|proof| proof.len() as u64).sum();
+    table
+        .row("proofs", "proofs", proofs.len() as u64)
+        .row_as("proofs_by_circuit", "of each circuit", json!(counts), list.join(", "))
+        .row_as("proof_bytes", "size of all proofs", size, bytes(size))
+}
+
 fn table(published: &Published, time: f64) -> Table {
-    let Published { setup, commitment, beacon, proofs, .. } = published;
-    let size = proofs.first().map_or(0, |proof| proof.len() as u64);
-    Table::new("verified")
+    let Published { setup, commitment, beacon, .. } = published;
+    let table = Table::new("verified")
         .row_as("verified", "verdict", true, "every proof shows its statement, every statement is the round's")
         .row("commitment", "commitment", hex(&commitment.hash()))
         .row("beacon", "beacon", hex(&beacon.value))
-        .row("miner", "miner", hex(&setup.context.miner))
-        .row("proofs", "proofs", proofs.len() as u64)
-        .row_as("proof_bytes", "size of each", size, bytes(size))
+        .row("miner", "miner", hex(&setup.context.miner));
+    proofs(table, published)
         .row_as("verify_seconds", "time, with reading", time, seconds(time))
         .row("srs", "SRS", crate::setup::srs_name(setup.srs))
         .then(soundness(setup.samples))
@@ -114,18 +133,19 @@ fn check_demands(published: &Published, arguments: &Arguments) -> Result<(), Fai
 fn verify_one(statement: &Path, proof: &Path, ceremony: bool, console: Console) -> Result<Table, Failure> {
     let claim = parse(statement, Statement::decode)?;
     let kinds = [SrsKind::Ceremony, SrsKind::Development];
-    let mut known = kinds.into_iter().filter(|&kind| description(kind).is_ok_and(|d| d.id() == claim.circuit));
-    let Some(kind) = known.next() else {
+    let mut known = kinds.into_iter().filter_map(|kind| Some((kind, kind.circuits().kind(&claim.circuit)?)));
+    let Some((kind, circuit)) = known.next() else {
         return Err(Failure::in_file(statement, "is of a circuit that this verifier does not know"));
     };
     refuse_development(kind, ceremony, console)?;
     let start = Instant::now();
-    verify_with(&description(kind)?, &claim.encode(), &read(proof)?)
+    pogo_verifier::verify(kind, &claim.encode(), &read(proof)?)
         .map_err(|error| Failure::in_file(proof, format!("not verified: {error}")))?;
     let time = start.elapsed().as_secs_f64();
     Ok(Table::new("verified")
         .row_as("verified", "verdict", true, "the proof shows the statement")
         .row("commitment", "commitment", hex(&claim.commitment))
+        .row("circuit", "circuit", circuit.name())
         .row("part", "part", claim.part)
         .row("parts", "parts", claim.parts)
         .row_as("verify_seconds", "time", time, seconds(time))

@@ -100,12 +100,14 @@ fn disputes_that_cannot_be_are_refused() {
     assert_eq!(dispute("open", &work, &["--cell", "update:6:11", "--attester", "3"]).code, 0);
     for (arguments, reason) in [
         (&["--cell", "update:12:0"][..], "expected a step below 12 and a leaf below 26"),
-        (&["--cell", "quantize:26"], "expected a step below 12 and a leaf below 26"),
+        (&["--cell", "quantize:26"], "expected a leaf below 26"),
+        (&["--cell", "init:0"], "expected no cell of the first state"),
+        (&["--cell", "loss:3:17"], "expected update or quantize: the round commits to no traces"),
         (&["--cell", "update:6:11", "--attester", "4"], "is disputed already"),
         (&["--cell", "update:6:12", "--attester", "3"], "signed about update:6:11 already"),
         // The attesters 0 to 2 signed that all is well.
         (&["--cell", "update:6:12", "--attester", "0"], "signed already, and two signatures are slashed"),
-        (&["--cell", "forward:1"], "expected update:STEP:LEAF or quantize:LEAF"),
+        (&["--cell", "forward:1"], "expected KIND:STEP:INDEX as in update:3:17"),
     ] {
         let done = dispute("open", &work, arguments);
         assert_eq!(done.code, 2, "{arguments:?}: {}", done.stderr);

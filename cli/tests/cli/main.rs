@@ -2,6 +2,7 @@
 
 mod attack;
 mod audit;
+mod cells;
 mod device;
 mod dispute;
 mod order;

@@ -21,7 +21,7 @@ use crate::open::{self, Step, assemble};
 use crate::replay::{Difference, replay};
 use crate::round::Round;
 use crate::store::{Log, Store};
-use crate::trace;
+use crate::trace::{self, TRACE_ROOTS};
 use crate::train::{Job, Stepper, Trace, checkpoint_name, initial_record};
 
 /// Ids of no circuits: what is opened does not depend on them.
@@ -250,6 +250,10 @@ impl<'a> Mined<'a> {
         };
         log("records.log", self.trace.records.iter().map(StepRecord::encode).collect())?;
         log("updates.log", self.codes.iter().map(|codes| encode_codes(codes)).collect())?;
+        if self.job.round.trace.is_some() {
+            let roots = self.trace.records.iter().skip(1).map(|record| trace::encode_root(&record.trace_root));
+            log(TRACE_ROOTS, roots.collect())?;
+        }
         for (t, state) in (0..).zip(&self.states).skip(1) {
             store.write(&checkpoint_name(t), &seal(state))?;
         }

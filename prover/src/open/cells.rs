@@ -1,7 +1,10 @@
-//! Open cells: what one cell of any kind opens, from the step that it is of.
+//! Open cells: what one cell of any kind opens, from the step that it is of. [`open`] recomputes the
+//! steps of the drawn cells and opens them all, an [`Opener`] opens one.
 //!
 //! An opening stands where its public sample says ([`PublicRound::sample`]); what stands there comes
 //! from the step. Whether it obeys its relation is for [`CellOpening::check`].
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
@@ -22,14 +25,52 @@ use pogo_protocol::model::{Exponents, State};
 use pogo_protocol::poseidon;
 use pogo_protocol::product::{ProductCell, TracedRecord};
 use pogo_protocol::record::StepRecord;
-use pogo_protocol::statement::{PublicRound, Sample};
+use pogo_protocol::statement::{CellPart, PublicRound, Sample};
 use pogo_protocol::trace::{Placed, TensorId, Trace, TraceLayout};
+use rayon::prelude::*;
 
 use super::Model;
 use crate::commit::{data_tree, leaf_of, momenta_hash, records_tree};
 use crate::error::Error;
 use crate::round::Round;
+use crate::store::Store;
 use crate::trace;
+use crate::train::{self, Job, Stepper};
+
+/// Opens the cells of every part from the store, by exact replay of their steps, and holds them to
+/// their relations; `progress` is told of every step done.
+///
+/// # Errors
+/// [`Error::Cell`] for one that does not hold, [`Error::NoCell`], and errors of the store.
+pub fn open(
+    store: &Store,
+    job: &Job<'_>,
+    trained: &train::Trace,
+    public: &PublicRound<'_>,
+    parts: &[CellPart],
+    mut progress: impl FnMut(u32),
+) -> Result<Vec<Vec<CellOpening>>, Error> {
+    let cells: BTreeSet<Cell> = parts.iter().flat_map(|part| &part.cells).copied().collect();
+    let Some(&first) = cells.first() else { return Ok(Vec::new()) };
+    let opener = Opener::new(public.clone(), job.round.shape.steps_depth, &trained.records, job.data);
+    let opener = opener.ok_or(Error::NoCell { cell: first })?;
+    let (roots, depths) = (public.roots(), job.round.depths());
+    let mut stepper = Stepper::new(job, trained.records[0].state_root)?;
+    let mut opened = BTreeMap::new();
+    for t in cells.iter().map(|cell| cell.step).collect::<BTreeSet<_>>() {
+        let step = TracedStep::recompute(&mut stepper, store, job, &trained.records, t)?;
+        let open = |&cell: &Cell| {
+            let opening = opener.open(&step, cell)?;
+            opening.check(&roots, depths).map_err(|violation| Error::Cell { cell, violation })?;
+            Ok((cell, opening))
+        };
+        let of_step: Vec<Cell> = cells.iter().filter(|cell| cell.step == t).copied().collect();
+        opened.extend(of_step.par_iter().map(open).collect::<Result<Vec<_>, Error>>()?);
+        progress(t);
+    }
+    let part = |part: &CellPart| part.cells.iter().map(|cell| opened[cell].clone()).collect();
+    Ok(parts.iter().map(part).collect())
+}
 
 /// What cells of all steps are opened from beside their step: the records and the training data.
 pub struct Opener<'a> {
@@ -59,6 +100,20 @@ impl TracedStep {
         let tree = trace::tree(&round.trace_layout()?, &trace)?;
         let model = |state| Model::new(&round.layout, state);
         Ok(Self { step, before: model(before)?, after: model(after)?, trace, tree })
+    }
+
+    /// A step of a finished round, recomputed.
+    fn recompute(
+        stepper: &mut Stepper<'_>,
+        store: &Store,
+        job: &Job<'_>,
+        records: &[StepRecord],
+        t: u32,
+    ) -> Result<Self, Error> {
+        let before = stepper.seek(store, records, t)?;
+        let trace = stepper.trace(&before, t);
+        stepper.run(t..t + 1)?;
+        Self::new(job.round, t, [before, stepper.state()?], trace)
     }
 }
 

@@ -7,8 +7,9 @@
 use std::fs;
 use std::path::Path;
 
+use pogo_protocol::statement::CircuitKind;
 use pogo_prover::error::hex;
-use pogo_prover::open;
+use pogo_prover::open::{self, Opened};
 use pogo_prover::store::write_atomic;
 use pogo_prover::train::{RECORDS, UPDATES, checkpoint_name};
 
@@ -39,8 +40,12 @@ pub(super) fn answer(arguments: &Arguments, nonce: &str, out: &Path, console: Co
     let spinner = console.spinner("opening the drawn cells");
     let openings = open::open(&workspace.store, &workspace.job(&data), &trace, &commitment, &public.parts(samples))?;
     spinner.finish_and_clear();
-    let prover = prove::prover(&workspace, arguments.srs.as_deref(), openings.len(), console)?;
-    let bar = console.bar("prove", openings.len() as u64);
+    let cells = prove::open_cells(&workspace, &public, &public.cell_parts(samples), console)?;
+    let opened: Vec<Opened> =
+        openings.into_iter().map(Opened::Round).chain(cells.into_iter().map(Opened::Cells)).collect();
+    let kinds: Vec<CircuitKind> = opened.iter().filter_map(Opened::circuit).collect();
+    let prover = prove::prover(&workspace, arguments.srs.as_deref(), &kinds, console)?;
+    let bar = console.bar("prove", opened.len() as u64);
     let mut published = Published {
         setup: workspace.setup.clone(),
         commitment: commitment.clone(),
@@ -48,9 +53,9 @@ pub(super) fn answer(arguments: &Arguments, nonce: &str, out: &Path, console: Co
         statements: Vec::new(),
         proofs: Vec::new(),
     };
-    for (statement, openings) in public.statements(samples).iter().zip(openings) {
+    for (statement, opened) in public.statements(samples).iter().zip(opened) {
         published.statements.push(statement.encode());
-        published.proofs.push(prover.prove(statement, openings)?);
+        published.proofs.push(prover.prove(statement, opened)?);
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -7,7 +7,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use pogo_circuits::chips::arithmetic::Arithmetic;
 use pogo_circuits::circuit::{Gridded, Sheet, instances};
-use pogo_circuits::grid::{Cell, Grid, Origin, field};
+use pogo_circuits::grid::{Advice, Cell, Grid, Origin, field};
 use pogo_circuits::testing::gadget::{Gadget, INPUT, Operation};
 use pogo_circuits::testing::{Checker, Constraint};
 use pogo_protocol::fixed::{self, BYTE_MAX, GRADIENT_MAX, LOGIT_MAX};
@@ -169,6 +169,42 @@ fn small_operations_compute_what_they_say() {
     }
 }
 
+/// The book has these numbers, in its chapter on cells.
+#[test]
+fn operations_take_the_rows_that_the_book_says() {
+    let measured: Operation = |arithmetic, grid, inputs| {
+        let &[s, x, r, bit] = inputs else { panic!("four inputs") };
+        // Constants are made before: they cost nothing later.
+        for value in [31, 127, 128, LOGIT, 2 * LOGIT] {
+            arithmetic.constant(grid, Fr::from(value));
+        }
+        let shift = arithmetic.shift(grid, s);
+        let mut rows = |name, expected, operation: &dyn Fn(&mut Arithmetic, &mut Grid) -> Cell| {
+            // A line stands before each.
+            arithmetic.difference(grid, x, r);
+            let before = grid.height(Advice::Value);
+            operation(arithmetic, grid);
+            assert_eq!(grid.height(Advice::Value) - before, expected, "{name}");
+        };
+        rows("product", 1, &|arithmetic, grid| arithmetic.multiply(grid, x, r));
+        rows("product after product", 3, &|arithmetic, grid| {
+            arithmetic.multiply(grid, x, r);
+            arithmetic.multiply(grid, x, r)
+        });
+        rows("linear", 3, &|arithmetic, grid| arithmetic.linear(grid, &[x, r, s].map(|cell| (cell, Fr::ONE)), "sum"));
+        rows("choice", 3, &|arithmetic, grid| arithmetic.choose(grid, bit, x, r));
+        rows("is zero", 3, &|arithmetic, grid| arithmetic.is_zero(grid, x));
+        rows("natural", 6, &|arithmetic, grid| arithmetic.natural(grid, x));
+        rows("power", 14, &|arithmetic, grid| arithmetic.power(grid, &[bit; 5]));
+        rows("shift", 71, &|arithmetic, grid| arithmetic.shift(grid, s).right);
+        rows("dither", 8, &|arithmetic, grid| arithmetic.dither(grid, r, shift.right));
+        rows("byte", 22, &|arithmetic, grid| arithmetic.round(grid, x, &shift, shift.half, BYTE));
+        rows("logit", 28, &|arithmetic, grid| arithmetic.round(grid, x, &shift, shift.half, LOGIT));
+        vec![]
+    };
+    gadget(measured, &[2, 17, 5, 1]).grid();
+}
+
 #[test]
 fn numbers_that_are_not_natural_are_refused() {
     let checker = Checker::of::<Gadget>();
@@ -229,6 +265,15 @@ impl Attack {
         own.collect()
     }
 
+    /// The change that gives an assignment this value, where what it is computed from stays.
+    fn set(&self, at: usize, value: i128) -> (usize, Fr) {
+        (at, field(value) - self.honest.value(self.honest.assignments[at].cell))
+    }
+
+    fn honest_value(&self, at: usize) -> i128 {
+        self.honest.integer(self.honest.assignments[at].cell)
+    }
+
     /// Whether an altered grid that claims something else is refused.
     fn holds(&self, changes: &[(usize, Fr)]) -> bool {
         let grid = self.gadget.tampered_grid(changes);
@@ -257,13 +302,20 @@ const CASES: [[i128; 3]; 8] = [
     [-50, 0, 5],
 ];
 
+/// The powers of a shift.
+fn powers(arithmetic: &mut Arithmetic, grid: &mut Grid, inputs: &[Cell]) -> Vec<Cell> {
+    let shift = arithmetic.shift(grid, inputs[0]);
+    vec![shift.right, shift.left, shift.half]
+}
+
 #[test]
 fn no_cell_can_be_altered() {
     let mut random = ChaCha20Rng::seed_from_u64(1);
     let cases = CASES.iter().map(|case| Attack::on(rounded::<BYTE>, case));
     let words = CASES[..2].iter().map(|case| Attack::on(rounded::<GRADIENT>, case));
+    let shifts = [-40, -31, -1, 0, 1, 31, 32, 70].map(|s| Attack::on(powers, &[s]));
     let others = [[0, 9, 1], [5, 5, 0]].map(|case| Attack::on(basics, &case));
-    for attack in cases.chain(words).chain(others) {
+    for attack in cases.chain(words).chain(shifts).chain(others) {
         let mut attempts = Vec::new();
         for at in attack.all() {
             let random = Fr::random(&mut random);
@@ -276,10 +328,10 @@ fn no_cell_can_be_altered() {
 /// The witnesses of a shift conspire: every two of its bits and limbs, up and down.
 #[test]
 fn no_two_parts_of_a_shift_can_be_altered() {
-    let parts = ["shift by 32", "right shift bit", "left shift bit", "right shift beyond 32", "left shift beyond 31"];
-    for case in [CASES[0], CASES[2], CASES[5], CASES[6], [0, 5, 9], [32, 3, 7], [-31, 3, 7], [-30, -1, 0]] {
-        let attack = Attack::on(rounded::<BYTE>, &case);
-        let parts = attack.named(&parts);
+    let names = ["shift by 32", "right shift bit", "left shift bit", "right shift beyond 32", "left shift beyond 31"];
+    for s in [-50, -31, -30, -2, 0, 1, 3, 31, 32, 33, 40] {
+        let attack = Attack::on(powers, &[s]);
+        let parts = attack.named(&names);
         assert_eq!(parts.len(), 1 + 5 + 5 + 3 + 3);
         let mut attempts = Vec::new();
         for (i, &one) in parts.iter().enumerate() {
@@ -301,18 +353,71 @@ fn no_other_result_can_be_shown_with_other_flags() {
         let attack = Attack::on(rounded::<BYTE>, &case);
         let [results, lows, insides] =
             ["below the limit", "saturated low", "inside the limits"].map(|name| attack.named(&[name]));
-        let honest = |at: usize| attack.honest.integer(attack.honest.assignments[at].cell);
+        assert_eq!([results.len(), lows.len(), insides.len()], [2; 3]);
         let mut attempts = Vec::new();
         for ((&result, &low), &inside) in results.iter().zip(&lows).zip(&insides) {
-            let below = honest(result);
+            let below = attack.honest_value(result);
             for shown in (below - 2..=below + 2).chain([0, 1, 128, 255, 256]) {
                 for flags in 0..4 {
-                    let to = [(result, shown), (low, flags & 1), (inside, flags >> 1)];
-                    // The flags follow the result's cells, but not the result: the changes are exact.
-                    attempts.push(to.map(|(at, value)| (at, field(value - honest(at)))).to_vec());
+                    attempts.push(vec![
+                        attack.set(result, shown),
+                        attack.set(low, flags & 1),
+                        attack.set(inside, flags >> 1),
+                    ]);
                 }
             }
         }
         attack.hold(&attempts);
     }
+}
+
+/// -77 / 8 is -10 to the nearest. A flag of 1/9 would show -9, whose remainder is -1, as one of 0.
+#[test]
+fn a_flag_that_is_no_bit_is_refused() {
+    let attack = Attack::on(rounded::<BYTE>, &[3, -77, 0]);
+    let [result, low] = ["below the limit", "saturated low"].map(|name| attack.named(&[name])[0]);
+    let ninth = Fr::from(9).invert().expect("9 is not 0");
+    let lie = [attack.set(result, 128 + 9), (low, ninth)];
+    let grid = attack.gadget.tampered_grid(&lie);
+    assert_eq!(results(&attack.gadget, &grid)[0], field(-9));
+    let broken = attack.checker.broken(&grid, &instances(&grid));
+    assert_eq!(broken, [Constraint::Lookup("bit")].into());
+}
+
+/// A sum beyond a limit of words, shown as it is: only the two words about the limit stand against it.
+#[test]
+fn a_result_beyond_its_limit_is_refused() {
+    let limit = i128::from(LOGIT);
+    for (beyond, whose) in [(limit + 5, "below the limit"), (-limit - 5, "above the limit")] {
+        let attack = Attack::on(rounded::<LOGIT>, &[0, beyond, 0]);
+        let [lows, insides, below, above] =
+            ["saturated low", "inside the limits", "below the limit", "above the limit"]
+                .map(|name| attack.named(&[name]));
+        let below_shown = limit - beyond;
+        let flags = [attack.set(lows[0], 0), attack.set(insides[0], 1)];
+        // The limbs that honest numbers of this size have, and one that has the top limb of 0.
+        let whole = limbs(below_shown).into_iter().zip(&below).map(|(limb, &at)| attack.set(at, limb));
+        let shown: Vec<_> = flags.into_iter().chain(whole).collect();
+        let grid = attack.gadget.tampered_grid(&shown);
+        assert_eq!(results(&attack.gadget, &grid)[0], field(beyond), "{whose}");
+        assert!(attack.checker.refuses(&grid, &instances(&grid), |_| false), "{whose}");
+        let top = grid.value(grid.assignments[above[0]].cell);
+        let hidden: Vec<_> = shown.into_iter().chain([(above[0], -top)]).collect();
+        attack.hold(&[hidden]);
+    }
+}
+
+/// Limbs of a word as the circuit has them, the highest first.
+fn limbs(value: i128) -> [i128; 3] {
+    [value >> 22, value >> 11 & 2047, value & 2047]
+}
+
+/// With an inverse of 0, a bit that says 0 of a number that is not.
+#[test]
+fn zero_is_not_shown_of_another_number() {
+    let attack = Attack::on(basics, &[5, 9, 0]);
+    let (bits, inverses) = (attack.named(&["is zero"]), attack.named(&["inverse"]));
+    let value = |at: usize| attack.honest.value(attack.honest.assignments[at].cell);
+    let lies = bits.iter().zip(&inverses).map(|(&bit, &inverse)| vec![(bit, Fr::ONE), (inverse, -value(inverse))]);
+    attack.hold(&lies.collect::<Vec<_>>());
 }

@@ -105,8 +105,12 @@ fn the_cost_is_the_pinned_one() {
 /// Circuit ids under the development SRS, and the length of a proof.
 #[test]
 fn the_keys_are_the_pinned_ones() {
-    let minimal = Setup::Development.description_bytes();
-    let lines = [("smallest", KEYS.description.as_slice()), ("minimal", minimal)].map(|(name, bytes)| {
+    let smallest = ("smallest", KEYS.description.as_slice());
+    let embedded = CircuitKind::ALL.map(|circuit| {
+        let name = if circuit == CircuitKind::Round { "minimal" } else { circuit.name() };
+        (name, Setup::Development.description_bytes(circuit))
+    });
+    let lines = [smallest].into_iter().chain(embedded).map(|(name, bytes)| {
         let description = Description::parse(bytes).expect("our own description");
         assert_eq!(description.id(), keccak(&[bytes]));
         format!(
@@ -116,7 +120,7 @@ fn the_keys_are_the_pinned_ones() {
             description.proof_length()
         )
     });
-    hold("keys.txt", &lines.concat());
+    hold("keys.txt", &lines.collect::<String>());
 }
 
 #[test]

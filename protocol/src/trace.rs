@@ -330,7 +330,8 @@ impl Trace {
     /// miner that lies does. Nothing happens where the step has no such tensor.
     pub fn tamper(&mut self, id: TensorId) {
         let Some(layer) = self.layers.get_mut(id.layer()) else { return };
-        let last = |slabs: &mut Vec<Vec<i32>>| slabs.last_mut().into_iter().flatten().take(1).for_each(|word| *word += 1);
+        let last =
+            |slabs: &mut Vec<Vec<i32>>| slabs.last_mut().into_iter().flatten().take(1).for_each(|word| *word += 1);
         let byte = |bytes: &mut Bytes| bytes.values[0] += if bytes.values[0] > 0 { -1 } else { 1 };
         match id {
             TensorId::Weights(_) => byte(&mut layer.weights),

@@ -19,8 +19,7 @@
 //! ELEMENT     sum = factor * sum two rows before + element
 //! ```
 //!
-//! and the right side is a sum of [products](crate::chips::arithmetic) that starts at the left one's words
-//! before.
+//! The right side is a sum of [products](crate::chips::arithmetic) that starts at the words before.
 //!
 //! A byte takes two rows: in the first its digit and the factor, in the second the running sum. The
 //! packed element runs through the value column of both. A tile is written from its last number to

@@ -1,0 +1,167 @@
+//! The circuits of the cells accept what the plain relations accept, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::Field;
+use pogo_circuits::circuit::{Gridded, instances};
+use pogo_circuits::grid::Origin;
+use pogo_circuits::round::Claim;
+use pogo_circuits::step::{StepCircuit, StepShape};
+use pogo_circuits::testing::{Checker, Constraint};
+use pogo_protocol::cell::{Cell, CellOpening, CellSpace, Kind};
+use pogo_protocol::trace::TensorId;
+use pogo_prover::attack::mine::Mined;
+use rayon::prelude::*;
+
+use super::ground::{Ground, LIE, STEPS};
+
+/// Rows of a circuit of one cell.
+const K: u32 = 15;
+
+/// The circuit of one cell of a round.
+fn circuit(mined: &Mined<'_>, opening: CellOpening) -> StepCircuit {
+    let shape = StepShape { k: K, circuit: opening.sample().circuit(), cells: 1, depths: mined.job.round.depths() };
+    let claim = Claim { digest: [3u64.into(), 5u64.into()], roots: mined.public().roots() };
+    StepCircuit::new(shape, claim, vec![opening])
+}
+
+fn open(mined: &Mined<'_>, cell: Cell) -> CellOpening {
+    let opener = mined.opener().expect("traces are committed to");
+    let step = mined.traced_step(cell.step).expect("a step of the round");
+    opener.open(&step, cell).expect("a cell of the round")
+}
+
+/// First, last and some cells between of every kind that reads a step.
+fn some_cells(ground: &Ground, step: u32) -> Vec<Cell> {
+    let round = &ground.round;
+    let space = CellSpace::new(&round.spec, &round.layout, round.trace.as_ref().expect("traces are committed to"));
+    let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_traced() || *kind == Kind::Init);
+    kinds
+        .flat_map(|kind| {
+            let count = space.count(kind) as usize;
+            let step = if kind.is_of_step() { step } else { 0 };
+            space.of_step(kind, step).into_iter().step_by((count / 2).max(1)).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[test]
+fn circuits_of_true_cells_are_satisfied() {
+    let checker = Checker::of::<StepCircuit>();
+    for (layers, batch, step) in [(&[70, 66, 5][..], 32, 0), (&[128, 64, 64], 64, LIE), (&[70, 5], 4, STEPS - 1)] {
+        let ground = Ground::new(layers, batch);
+        let mined = ground.honest();
+        let cells = some_cells(&ground, step);
+        let openings: Vec<_> = cells.iter().map(|&cell| (cell, open(&mined, cell))).collect();
+        openings.into_par_iter().for_each(|(cell, opening)| {
+            let sample = opening.sample();
+            let grid = circuit(&mined, opening).grid();
+            let broken = checker.broken(&grid, &instances(&grid));
+            assert!(broken.is_empty(), "{layers:?} {cell}: {broken:?}");
+            let publics: Vec<_> = instances(&grid).into_iter().map(pogo_circuits::testing::reading::ark).collect();
+            let data = usize::from(matches!(cell.kind, Kind::Input | Kind::Loss));
+            let elements = sample.elements();
+            assert_eq!(publics[8 + data..8 + data + elements.len()], elements, "{cell}");
+        });
+    }
+}
+
+/// What an adversary who commits to the outcome is not held by: the roots that openings lead to.
+fn is_root(constraint: &Constraint) -> bool {
+    matches!(constraint, Constraint::Copy("digest", _) | Constraint::Public(_))
+}
+
+#[test]
+fn circuits_refuse_what_the_plain_relations_refuse_and_nothing_else() {
+    let (ground, checker) = (Ground::small(), Checker::of::<StepCircuit>());
+    let tensors = [
+        TensorId::Weights(0),
+        TensorId::Inputs(0),
+        TensorId::Sums(0),
+        TensorId::Errors(0),
+        TensorId::Gradients(1),
+        TensorId::Inputs(1),
+        TensorId::Sums(1),
+        TensorId::Errors(1),
+        TensorId::Below(1),
+        TensorId::Losses,
+    ];
+    for id in tensors {
+        let mined = ground.lie(|draft| {
+            draft.trace.as_mut().expect("traces are committed to").tamper(id);
+            draft.hash_trace().expect("words of a leaf");
+        });
+        let roots = mined.public().roots();
+        let bad = mined.bad_cells().expect("every cell is opened").into_iter().map(|(cell, _)| cell);
+        let honest = some_cells(&ground, LIE).into_iter().step_by(3);
+        let cells: BTreeSet<Cell> = bad.chain(honest).collect();
+        let openings: Vec<_> = cells.iter().map(|&cell| (cell, open(&mined, cell))).collect();
+        openings.into_par_iter().for_each(|(cell, opening)| {
+            let plain = opening.check(&roots, mined.job.round.depths());
+            let grid = circuit(&mined, opening).grid();
+            let broken = checker.broken(&grid, &instances(&grid));
+            assert_eq!(broken.is_empty(), plain.is_ok(), "{id:?} {cell}: {plain:?}, {broken:?}");
+        });
+    }
+}
+
+/// Cells of the hash chip, which the tests of the round circuit alter.
+const HASHING: [&str; 10] = [
+    "absorbed",
+    "capacity",
+    "digest",
+    "entry",
+    "exit",
+    "full round",
+    "partial rounds",
+    "path bit",
+    "path digest",
+    "sponge state",
+];
+
+/// Every derived cell has one right value. With another one, and all that follows from it, a constraint
+/// breaks even for an adversary who commits to the outcome, or nothing changes that is committed to.
+#[test]
+fn no_derived_cell_changes_what_is_shown() {
+    let (ground, checker) = (Ground::small(), Checker::of::<StepCircuit>());
+    let mined = ground.honest();
+    let mut alone = BTreeSet::new();
+    let kinds = Kind::ALL.into_iter().filter(|&kind| (kind.is_traced() || kind == Kind::Init) && kind != Kind::Product);
+    for kind in kinds {
+        let cell = Cell::new(kind, if kind.is_of_step() { LIE } else { 0 }, 1 - u32::from(kind == Kind::Link));
+        let circuit = circuit(&mined, open(&mined, cell));
+        let honest = circuit.grid();
+        let mut classes: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for (at, assignment) in honest.assignments.iter().enumerate() {
+            classes.entry((assignment.origin, assignment.name, assignment.cell.column)).or_default().push(at);
+        }
+        let members = |members: &Vec<usize>| [members[0], members[members.len() / 2], members[members.len() - 1]];
+        let tampered: BTreeSet<usize> = classes
+            .iter()
+            .filter(|((origin, name, _), _)| *origin != Origin::Input && !HASHING.contains(name))
+            .flat_map(|(_, all)| members(all))
+            .collect();
+        let changes = tampered.into_iter().flat_map(|at| [(at, Fr::ONE), (at, -Fr::ONE), (at, Fr::from(1 << 20))]);
+        let outcomes: Vec<(usize, bool, BTreeSet<Constraint>)> = changes
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .map(|change| {
+                let grid = circuit.tampered_grid(&[change]);
+                let broken = checker.broken(&grid, &instances(&honest));
+                let same = broken.is_empty();
+                (change.0, same, broken.into_iter().filter(|constraint| !is_root(constraint)).collect())
+            })
+            .collect();
+        for (at, same, broken) in outcomes {
+            assert!(same || !broken.is_empty(), "{cell}: {:?} may be altered", honest.assignments[at]);
+            if broken.len() == 1 {
+                alone.extend(broken);
+            }
+        }
+    }
+    // Each gate and range is what stands between some lie and a proof.
+    for needed in ["gate multiply", "gate horner", "gate pad", "lookup bit", "lookup 11 bits"] {
+        assert!(alone.iter().any(|constraint| constraint.to_string().starts_with(needed)), "{needed}: {alone:?}");
+    }
+}

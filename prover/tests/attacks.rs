@@ -44,7 +44,7 @@ fn d2_a_quarter_of_the_steps_left_out_is_drawn_nine_times_in_ten() {
 #[test]
 fn d3_batches_picked_by_the_miner_break_nearly_every_input_cell() {
     let (why, rate) = comes_as_far_as_declared("D3");
-    assert!(why.contains("input:0:0: record of the batch is not in the data root"), "{why}");
+    assert!(why.contains("input:0:0: input is not in the trace root"), "{why}");
     assert!(rate.expect("cells are drawn").expected > 0.999);
 }
 
@@ -122,7 +122,7 @@ fn d16_no_node_passes_for_a_leaf_no_leaf_is_doubled_and_no_index_has_an_alias() 
 #[test]
 fn d17_another_batch_with_the_same_codes_breaks_the_link_of_its_step() {
     let (why, rate) = comes_as_far_as_declared("D17");
-    assert!(why.starts_with("1 of ") && why.ends_with("link:7: losses is not in the trace root"), "{why}");
+    assert!(why.starts_with("1 of ") && why.ends_with("link:7:0: losses is not in the trace root"), "{why}");
     let expected = rate.expect("cells are drawn").expected;
     assert!((expected - 8.0 / 12.0).abs() < 1e-12, "8 of 12 links are drawn, not {expected}");
 }

@@ -16,11 +16,13 @@ use crate::read::{Expression, Statement, Word};
 /// Number of a value.
 pub(crate) type Id = usize;
 
-/// A value: a word of calldata, or computed modulo the scalar modulus.
+/// A value: a constant, a word of calldata, or computed modulo the scalar modulus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Value {
     /// A constant.
     Constant(Word),
+    /// A word of the key, which lies behind the proof.
+    Key(usize),
     /// The word of calldata at this byte.
     Calldata(usize),
     /// The hash that challenge number so-and-so is reduced from.
@@ -79,24 +81,34 @@ pub(crate) struct Trace {
     /// Where the byte 1 stands, once stored.
     one: Option<usize>,
     modulus: Word,
+    /// Which constant stands for which word of the key.
+    marks: HashMap<Word, usize>,
     challenges: usize,
     points: usize,
     accepted: bool,
 }
 
 impl Trace {
-    /// Runs the statements.
+    /// Runs the statements. Constants that are `marks` stand for words of the key.
     ///
     /// # Errors
-    /// On any statement that snark-verifier 0.2.7 does not write.
-    pub(crate) fn run(statements: &[Statement], modulus: Word) -> Result<Self> {
-        let mut trace = Self { modulus, ..Self::default() };
+    /// On any statement that snark-verifier 0.2.7 does not write, and when a word of the key is not used.
+    pub(crate) fn run(statements: &[Statement], modulus: Word, marks: HashMap<Word, usize>) -> Result<Self> {
+        let mut trace = Self { modulus, marks, ..Self::default() };
         for statement in statements {
             trace.statement(statement).with_context(|| format!("{statement:?}"))?;
         }
         ensure!(trace.accepted, "the verifier ends without looking at the pairing");
+        for word in 0..trace.marks.len() {
+            ensure!(trace.known.contains_key(&Value::Key(word)), "word {word} of the key is not used");
+        }
         trace.join_inverses();
         Ok(trace)
+    }
+
+    /// Words of the key; none where the key is part of the code.
+    pub(crate) fn key_words(&self) -> usize {
+        self.marks.len()
     }
 
     /// Inverts the product of all values that need no other inverse: `1 / a = b c / (a b c)`. Where
@@ -304,6 +316,10 @@ impl Trace {
     }
 
     fn put(&mut self, value: Value) -> Id {
+        let value = match value {
+            Value::Constant(word) => self.marks.get(&word).map_or(value, |&index| Value::Key(index)),
+            _ => value,
+        };
         if let Some(&id) = self.known.get(&value) {
             return id;
         }
@@ -360,7 +376,7 @@ mod tests {
 
     fn run(body: &str) -> Result<Trace> {
         let source = format!("let success := true\nlet f_q := 13\n{body}\n// Revert if anything fails");
-        Trace::run(&statements(&source)?, small(13))
+        Trace::run(&statements(&source)?, small(13), HashMap::new())
     }
 
     fn refused(body: &str) -> String {

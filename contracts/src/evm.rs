@@ -125,17 +125,17 @@ impl Evm {
     /// # Errors
     /// [`Error`] of the transaction.
     pub fn deploy(&mut self, creation_code: Vec<u8>) -> Result<[u8; 20], Error> {
-        Ok(self.deploy_for(creation_code)?.0)
+        Ok(self.create(creation_code)?.0)
     }
 
-    /// [`Evm::deploy`], and the gas that it takes.
+    /// [`Evm::deploy`], with its gas and the code that lies at the address from now on.
     ///
     /// # Errors
     /// [`Error`] of the transaction.
-    pub fn deploy_for(&mut self, creation_code: Vec<u8>) -> Result<([u8; 20], Gas), Error> {
+    pub fn create(&mut self, creation_code: Vec<u8>) -> Result<([u8; 20], Outcome), Error> {
         let address = SENDER.create(self.nonce);
         let outcome = self.send(TxKind::Create, creation_code, GAS_LIMIT)?;
-        Ok((address.into_array(), outcome.gas))
+        Ok((address.into_array(), outcome))
     }
 
     /// Sends a transaction to a contract.

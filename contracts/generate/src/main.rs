@@ -57,7 +57,11 @@ fn main() -> Result<()> {
         let path = folder.join(format!("{name}.yul"));
         if check {
             let committed = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-            ensure!(committed == generated, "{} is not what the circuits generate: run without --check", path.display());
+            ensure!(
+                committed == generated,
+                "{} is not what the circuits generate: run without --check",
+                path.display()
+            );
         } else {
             std::fs::write(&path, generated).with_context(|| path.display().to_string())?;
         }

@@ -48,7 +48,7 @@ contract RoundVerifier is IRoundVerifier {
     uint256 private constant KEY = 32 * 37;
 
     /// @dev Most gas that a generated verifier gets: what it takes and some.
-    uint256 private constant GAS_CAP = 430_000;
+    uint256 private constant GAS_CAP = 420_000;
 
     /// @notice The generated verifier of the round circuit.
     address public immutable roundVerifier;

@@ -137,10 +137,7 @@ contract RoundVerifier is IRoundVerifier {
 
     /// @dev Calldata is the statement and the proof behind it, and nothing else.
     function _checkLength(bytes calldata proof, uint256 samples, uint256 evaluations) private pure {
-        uint256 start;
-        assembly {
-            start := proof.offset
-        }
+        uint256 start = _start(proof);
         uint256 expected = SAMPLES_START + samples + 64;
         uint256 length = COMMITMENTS + evaluations + OPENING;
         if (msg.data.length != expected + length) revert InvalidLength(expected + length, msg.data.length);
@@ -164,10 +161,7 @@ contract RoundVerifier is IRoundVerifier {
     }
 
     function _checkProof(bytes calldata proof) private pure {
-        uint256 start;
-        assembly {
-            start := proof.offset
-        }
+        uint256 start = _start(proof);
         uint256 evaluations = start + COMMITMENTS;
         uint256 end = start + proof.length;
         uint256 offset = _firstBadPoint(start, evaluations);
@@ -175,6 +169,13 @@ contract RoundVerifier is IRoundVerifier {
         if (offset != end) revert InvalidPoint((offset - start) / 32);
         offset = _firstBadScalar(evaluations, end - OPENING);
         if (offset != end - OPENING) revert InvalidScalar((offset - start) / 32);
+    }
+
+    /// @dev Where in calldata the proof starts.
+    function _start(bytes calldata proof) private pure returns (uint256 start) {
+        assembly ("memory-safe") {
+            start := proof.offset
+        }
     }
 
     /// @dev Where in calldata the first word that is not below the scalar modulus lies, or `end`.
@@ -200,12 +201,15 @@ contract RoundVerifier is IRoundVerifier {
     }
 
     /// @dev Anything but the word 1 is an invalid proof: a revert, no code, another answer.
-    function _call(address verifier, bytes32 digest, uint256 samples, bytes calldata proof, bytes memory key) private view {
+    function _call(address verifier, bytes32 digest, uint256 samples, bytes calldata proof, bytes memory key)
+        private
+        view
+    {
         uint256 needed = GAS_CAP * 64 / 63 + 10_000;
         if (gasleft() < needed) revert InsufficientGas(needed, gasleft());
-        bytes memory input = abi.encodePacked(
-            uint256(digest) >> 128, uint256(uint128(uint256(digest))), msg.data[INPUTS_START:SAMPLES_START + samples], proof, key
-        );
+        bytes calldata inputs = msg.data[INPUTS_START:SAMPLES_START + samples];
+        (uint256 high, uint256 low) = (uint256(digest) >> 128, uint256(uint128(uint256(digest))));
+        bytes memory input = abi.encodePacked(high, low, inputs, proof, key);
         (bool success, bytes memory answer) = verifier.staticcall{gas: GAS_CAP}(input);
         if (!success || answer.length != 32 || uint256(bytes32(answer)) != 1) revert InvalidProof();
     }

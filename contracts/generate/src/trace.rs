@@ -375,8 +375,20 @@ mod tests {
     use crate::read::statements;
 
     fn run(body: &str) -> Result<Trace> {
+        run_marked(body, HashMap::new())
+    }
+
+    fn run_marked(body: &str, marks: HashMap<Word, usize>) -> Result<Trace> {
         let source = format!("let success := true\nlet f_q := 13\n{body}\n// Revert if anything fails");
-        Trace::run(&statements(&source)?, small(13), HashMap::new())
+        Trace::run(&statements(&source)?, small(13), marks)
+    }
+
+    /// A pairing of twelve times the word at this address, and the look at its result.
+    fn pairing(of: usize) -> String {
+        let words: String = (0..12).map(|i| format!("mstore({}, mload({of}))\n", 0x800 + 32 * i)).collect();
+        words
+            + "success := and(eq(staticcall(gas(), 0x8, 0x800, 0x180, 0x800, 0x20), 1), success)\n\
+               success := and(eq(mload(0x800), 1), success)"
     }
 
     fn refused(body: &str) -> String {
@@ -411,10 +423,17 @@ mod tests {
             format!("{stores}success := and(eq(staticcall(gas(), 0x5, {at}, 0xc0, {at}, 0x20), 1), success)\n")
         };
         let body = modexp(0, "calldataload(0)") + &modexp(0x200, "calldataload(0x20)") + &modexp(0x400, "mload(0)");
-        let pairing: String = (0..12).map(|i| format!("mstore({}, mload(0x400))\n", 0x800 + 32 * i)).collect();
-        let end = "success := and(eq(staticcall(gas(), 0x8, 0x800, 0x180, 0x800, 0x20), 1), success)\n\
-                   success := and(eq(mload(0x800), 1), success)";
-        let trace = run(&(body + &pairing + end)).expect("known code");
+        let trace = run(&(body + &pairing(0x400))).expect("known code");
         assert_eq!(trace.steps.iter().filter(|step| matches!(step, Step::Inverse(_))).count(), 2);
+    }
+
+    #[test]
+    fn marks_are_read_as_the_key_and_all_of_them_have_to_be_used() {
+        let body = "mstore(0, mulmod(7, calldataload(0), f_q))\n".to_owned() + &pairing(0);
+        let trace = run_marked(&body, HashMap::from([(small(7), 0)])).expect("known code");
+        assert_eq!(trace.key_words(), 1);
+        assert!(trace.values.contains(&Value::Key(0)) && !trace.values.contains(&Value::Constant(small(7))));
+        let unused = run_marked(&body, HashMap::from([(small(7), 0), (small(8), 1)]));
+        assert_eq!(unused.expect_err("refused").to_string(), "word 1 of the key is not used");
     }
 }

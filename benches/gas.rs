@@ -1,57 +1,39 @@
-//! Gas: one real proof through the contracts in revm.
+//! Gas: the contracts deployed, and a real proof of every circuit verified, in revm.
 //! `cargo bench -p pogo-benches --bench gas`
 
-use ark_bn254::Fr;
+#[path = "../contracts/tests/common/round.rs"]
+mod round;
+
 use pogo_benches::{head, row};
-use pogo_circuits::circuit::{Gridded, instances};
-use pogo_circuits::keys::Keys;
-use pogo_circuits::proof::prove;
-use pogo_circuits::round::{Claim, RoundCircuit, Shape};
-use pogo_circuits::srs::Srs;
-use pogo_circuits::testing::round;
-use pogo_circuits::transcript::scalar_bytes;
-use pogo_contracts::{CHAIN_ID, Evm, contract_address};
-use pogo_protocol::codec::scalar;
-use pogo_protocol::statement::{Context, Statement};
+use pogo_contracts::{CHAIN_ID, Evm, HALO_VERIFIER, STEP_HALO_VERIFIER, STEP_KEYS, round_verifier_code};
+use pogo_protocol::statement::CircuitKind;
 
 fn main() {
     head("gas");
-    let shape = Shape::MINIMAL;
-    let srs = Srs::development(shape.k);
-    let keys = Keys::generate(shape, &srs).expect("the SRS fits");
-    let (mut claim, openings) = round(&shape, 1);
-    let grid = RoundCircuit::new(shape, claim, openings.clone()).grid();
-    let inputs: Vec<Fr> =
-        (instances(&grid).into_iter()).map(|value| scalar(&scalar_bytes(value)).expect("canonical")).collect();
-    let statement = statement(&keys, &srs, &claim, &inputs);
-    claim = Claim::new(&statement);
-    let proof = prove(&srs, &keys, RoundCircuit::new(shape, claim, openings)).expect("keys of this circuit");
-    let gas = Evm::new().expect("both contracts deploy").verify(&statement, &proof).expect("a true proof");
-    row("transaction", gas.total as f64, "gas");
-    row("of it execution", gas.execution as f64, "gas");
-    row("of it calldata", gas.calldata as f64, "gas");
-    row("calldata", gas.calldata_bytes as f64, "bytes");
+    deployment();
+    let mut evm = Evm::new().expect("all contracts deploy");
+    for circuit in CircuitKind::ALL {
+        let (statement, proof) = round::proven(circuit);
+        let gas = evm.verify(statement, proof).expect("a true proof");
+        let name = circuit.name();
+        row(&format!("{name}: transaction"), gas.total as f64, "gas");
+        row(&format!("{name}: of it execution"), gas.execution as f64, "gas");
+        row(&format!("{name}: of it calldata"), gas.calldata as f64, "gas");
+        row(&format!("{name}: calldata"), gas.calldata_bytes as f64, "bytes");
+    }
 }
 
-/// The statement whose public inputs are those of the circuit.
-fn statement(keys: &Keys, srs: &Srs, claim: &Claim, inputs: &[Fr]) -> Statement {
-    Statement {
-        circuit: keys.circuit(),
-        srs: srs.id(),
-        context: Context { chain_id: CHAIN_ID, contract: contract_address(), task: [1; 32], round: 0, miner: [2; 20] },
-        commitment: [3; 32],
-        spec: [4; 32],
-        data_root: Fr::from(5u64),
-        beacon: [6; 32],
-        part: 0,
-        parts: 1,
-        parent_root: claim.roots.parent,
-        steps_root: claim.roots.steps,
-        state_root: claim.roots.state,
-        quantized_root: claim.roots.quantized,
-        layout: claim.roots.layout,
-        record_count: claim.roots.record_count,
-        updates: inputs[8..11].try_into().expect("three elements"),
-        quantizes: inputs[11..13].try_into().expect("two elements"),
-    }
+/// What every contract takes to deploy, and the code it leaves.
+fn deployment() {
+    let mut evm = Evm::empty(CHAIN_ID);
+    let mut deploy = |name: &str, creation_code| {
+        let (address, outcome) = evm.create(creation_code).expect("deployed");
+        row(&format!("{name}: deployment"), outcome.gas.total as f64, "gas");
+        row(&format!("{name}: code"), outcome.output.len() as f64, "bytes");
+        address
+    };
+    let generated =
+        [("HaloVerifier", HALO_VERIFIER), ("StepHaloVerifier", STEP_HALO_VERIFIER), ("StepKeys", STEP_KEYS)];
+    let addresses = generated.map(|(name, artifact)| deploy(name, artifact.creation_code()));
+    deploy("RoundVerifier", round_verifier_code(addresses));
 }

@@ -9,8 +9,10 @@ pub mod link;
 pub mod loss;
 pub mod momentum;
 pub(crate) mod opened;
+pub mod peak;
 pub mod product;
 pub mod quantize;
+pub mod scale;
 pub mod update;
 pub mod weights;
 

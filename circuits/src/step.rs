@@ -17,8 +17,10 @@ use pogo_protocol::cell::errors::{Dither, ErrorsOpening, ErrorsSample};
 use pogo_protocol::cell::init::{InitOpening, InitSample};
 use pogo_protocol::cell::input::{DATA_DEPTH, InputOpening, InputSample};
 use pogo_protocol::cell::link::{LinkOpening, LinkSample};
-use pogo_protocol::cell::loss::{LossOpening, LossSample};
+use pogo_protocol::cell::loss::{LossLeaf, LossOpening, LossSample};
 use pogo_protocol::cell::momentum::{Momenta, MomentumOpening, MomentumSample};
+use pogo_protocol::cell::peak::{PeakOpening, PeakSample, PeakValues, Rows, Scaled};
+use pogo_protocol::cell::scale::{ScaleOpening, ScaleSample};
 use pogo_protocol::cell::weights::{WeightsOpening, WeightsSample};
 use pogo_protocol::cell::{ByteLeaf, CellOpening, Depths, ExponentsLeaf, Record, WordLeaf};
 use pogo_protocol::fixed::{FEATURE_EXPONENT, LEAF};
@@ -28,7 +30,7 @@ use pogo_protocol::record::EXPONENTS_DEPTH;
 use pogo_protocol::statement::{CircuitKind, HEAD, STEP_ELEMENTS};
 
 use crate::cells::opened::{Fields, Opener};
-use crate::cells::{activation, blank, errors, init, input, link, loss, momentum, product, weights};
+use crate::cells::{activation, blank, errors, init, input, link, loss, momentum, peak, product, scale, weights};
 use crate::chips::Columns;
 use crate::chips::arithmetic::Arithmetic;
 use crate::chips::poseidon::{Lane, convert};
@@ -131,13 +133,15 @@ fn assign(opener: &mut Opener, digest: [crate::grid::Cell; 2], opening: &CellOpe
         CellOpening::Momentum(opening) => momentum::assign(opener, opening),
         CellOpening::Blank(opening) => blank::assign(opener, opening),
         CellOpening::Init(opening) => init::assign(opener, opening),
+        CellOpening::Peak(opening) => peak::assign(opener, opening),
+        CellOpening::Scale(opening) => scale::assign(opener, opening),
     }
 }
 
 /// What digits are looked up in.
 fn ranges(circuit: CircuitKind) -> &'static [Range] {
     match circuit {
-        CircuitKind::Loss => &Range::SOFTMAX,
+        CircuitKind::Loss | CircuitKind::Peak(Scaled::Losses) => &Range::SOFTMAX,
         CircuitKind::Momentum => &Range::AVERAGES,
         _ => &Range::ARITHMETIC,
     }
@@ -169,6 +173,7 @@ fn blank_opening(shape: &StepShape) -> CellOpening {
             sample: LinkSample { step: 0, losses: 0, fresh: true },
             before: record(),
             after: record(),
+            label: 0,
             path: path(),
         }),
         CircuitKind::Input => CellOpening::Input(InputOpening {
@@ -218,7 +223,7 @@ fn blank_opening(shape: &StepShape) -> CellOpening {
             after: record(),
             sums: words(),
             errors: bytes(),
-            before: (zero, path()),
+            before: LossLeaf { loss: zero, label: 0, path: path() },
             losses: (zero, path()),
             used: exponents(),
             next: exponents(),
@@ -253,6 +258,37 @@ fn blank_opening(shape: &StepShape) -> CellOpening {
         CircuitKind::Init => {
             CellOpening::Init(InitOpening { sample: InitSample { position: 0, leaf: zero }, path: vec![zero; tree] })
         }
+        CircuitKind::Peak(scaled) => CellOpening::Peak(PeakOpening {
+            sample: PeakSample {
+                scaled,
+                step: 0,
+                values: Rows::default(),
+                beside: Rows::default(),
+                count: 1,
+                tensor: 1,
+                tensors: 3,
+                exponent: 0,
+                padding: 0,
+            },
+            index: 0,
+            before: record(),
+            after: record(),
+            next: exponents(),
+            used: exponents(),
+            values: match scaled {
+                Scaled::Weights => PeakValues::Weights([0; LEAF], zero, vec![zero; tree]),
+                Scaled::Activations => PeakValues::Activations(words()),
+                Scaled::Errors => PeakValues::Errors(words(), bytes()),
+                Scaled::Losses => PeakValues::Losses(words(), LossLeaf { loss: zero, label: 0, path: path() }),
+            },
+        }),
+        CircuitKind::Scale => CellOpening::Scale(ScaleOpening {
+            sample: ScaleSample { first: 0, count: 1, least: 0 },
+            index: 0,
+            weights: [0; LEAF],
+            momenta_hash: zero,
+            path: vec![zero; tree],
+        }),
     }
 }
 

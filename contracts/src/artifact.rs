@@ -2,9 +2,13 @@
 
 use serde_json::Value;
 
-/// The verifier that `pogo-contracts-generate` writes.
+/// The verifier of the round circuit that `pogo-contracts-generate` writes.
 pub const HALO_VERIFIER: Artifact = Artifact(include_str!("../artifacts/HaloVerifier.json"));
-/// The contract around it.
+/// The verifier of all step circuits that it writes.
+pub const STEP_HALO_VERIFIER: Artifact = Artifact(include_str!("../artifacts/StepHaloVerifier.json"));
+/// The keys of the step circuits, as the code of a contract.
+pub const STEP_KEYS: Artifact = Artifact(include_str!("../artifacts/StepKeys.json"));
+/// The contract around them.
 pub const ROUND_VERIFIER: Artifact = Artifact(include_str!("../artifacts/RoundVerifier.json"));
 
 /// The artifact of one contract, as JSON.
@@ -17,7 +21,7 @@ impl Artifact {
         self.bytes("bytecode")
     }
 
-    /// Code of the deployed contract, immutables being zero.
+    /// Code of the deployed contract, immutables being zero; empty where it holds nothing but data.
     pub fn runtime_code(self) -> Vec<u8> {
         self.bytes("runtime")
     }

@@ -1,4 +1,4 @@
-//! A local chain that holds the verifier, and the transactions sent to it.
+//! A local chain that holds the verifiers, and the transactions sent to it.
 
 use pogo_protocol::statement::Statement;
 use pogo_protocol::stream::keccak;
@@ -8,7 +8,7 @@ use revm::database::InMemoryDB;
 use revm::primitives::{Address, TxKind};
 use revm::{ExecuteCommitEvm, MainBuilder, MainContext, MainnetEvm};
 
-use crate::artifact::{HALO_VERIFIER, ROUND_VERIFIER};
+use crate::artifact::{Artifact, HALO_VERIFIER, ROUND_VERIFIER, STEP_HALO_VERIFIER, STEP_KEYS};
 use crate::revert::Revert;
 
 /// Chain id of the local chain.
@@ -16,8 +16,11 @@ pub const CHAIN_ID: u64 = 31337;
 
 /// Sends all transactions.
 const SENDER: Address = Address::new([0x11; 20]);
+/// What is deployed before the wrapper, in the order in which its constructor takes the addresses.
+pub const GENERATED: [Artifact; 3] = [HALO_VERIFIER, STEP_HALO_VERIFIER, STEP_KEYS];
+
 /// Transactions of the sender before the one that deploys the wrapper.
-const WRAPPER_NONCE: u64 = 1;
+const WRAPPER_NONCE: u64 = GENERATED.len() as u64;
 /// Gas limit of a transaction: the most that mainnet takes.
 const GAS_LIMIT: u64 = 1 << 24;
 /// Gas of any transaction.
@@ -87,15 +90,27 @@ pub struct Evm {
 }
 
 impl Evm {
-    /// The local chain, both contracts deployed.
+    /// The local chain, all contracts deployed.
     ///
     /// # Errors
     /// [`Error`] of a deployment, which a test excludes for the embedded artifacts.
     pub fn new() -> Result<Self, Error> {
         let mut evm = Self::empty(CHAIN_ID);
-        let generated = evm.deploy(HALO_VERIFIER.creation_code())?;
+        let generated = evm.deploy_generated()?;
         evm.deploy(round_verifier_code(generated))?;
         Ok(evm)
+    }
+
+    /// Deploys what the wrapper needs and returns the addresses.
+    ///
+    /// # Errors
+    /// [`Error`] of a transaction.
+    pub fn deploy_generated(&mut self) -> Result<[[u8; 20]; GENERATED.len()], Error> {
+        let mut addresses = [[0; 20]; GENERATED.len()];
+        for (address, artifact) in addresses.iter_mut().zip(GENERATED) {
+            *address = self.deploy(artifact.creation_code())?;
+        }
+        Ok(addresses)
     }
 
     /// A chain without contracts.
@@ -110,9 +125,17 @@ impl Evm {
     /// # Errors
     /// [`Error`] of the transaction.
     pub fn deploy(&mut self, creation_code: Vec<u8>) -> Result<[u8; 20], Error> {
+        Ok(self.create(creation_code)?.0)
+    }
+
+    /// [`Evm::deploy`], with its gas and the code that lies at the address from now on.
+    ///
+    /// # Errors
+    /// [`Error`] of the transaction.
+    pub fn create(&mut self, creation_code: Vec<u8>) -> Result<([u8; 20], Outcome), Error> {
         let address = SENDER.create(self.nonce);
-        self.send(TxKind::Create, creation_code, GAS_LIMIT)?;
-        Ok(address.into_array())
+        let outcome = self.send(TxKind::Create, creation_code, GAS_LIMIT)?;
+        Ok((address.into_array(), outcome))
     }
 
     /// Sends a transaction to a contract.
@@ -131,7 +154,7 @@ impl Evm {
         self.send(TxKind::Call(contract.into()), calldata, gas_limit)
     }
 
-    /// Has the contract verify that `proof` shows `statement`.
+    /// Has the contract verify that `proof` shows `statement`, which may be of any circuit.
     ///
     /// # Errors
     /// [`Error::Reverted`] with the reason when it does not.
@@ -178,27 +201,31 @@ pub fn contract_address() -> [u8; 20] {
     SENDER.create(WRAPPER_NONCE).into_array()
 }
 
-/// Bytes of code of the larger of the two contracts, the generated one.
+/// Bytes of code of the largest contract, the generated verifier of the round circuit.
 pub fn runtime_size() -> usize {
     HALO_VERIFIER.runtime_code().len()
 }
 
-/// Code that deploys the wrapper around a generated verifier.
-pub fn round_verifier_code(generated: [u8; 20]) -> Vec<u8> {
+/// Code that deploys the wrapper around what was generated, at these addresses.
+pub fn round_verifier_code(generated: [[u8; 20]; GENERATED.len()]) -> Vec<u8> {
     let mut code = ROUND_VERIFIER.creation_code();
-    code.extend([0; 12]);
-    code.extend(generated);
+    for address in generated {
+        code.extend([0; 12]);
+        code.extend(address);
+    }
     code
 }
 
-/// Calldata of `verify` or `record`.
+/// Calldata of `verify` or `record`, of the one for statements with as many samples.
 ///
 /// # Panics
 /// When the wrapper has no such function.
 pub fn calldata(function: &str, statement: &Statement, proof: &[u8]) -> Vec<u8> {
+    let samples = format!(",uint256[{}]),bytes)", statement.samples.len());
     let signatures = ROUND_VERIFIER.signatures("function");
-    let signature = signatures.iter().find(|signature| signature.split('(').next() == Some(function));
-    let signature = signature.unwrap_or_else(|| panic!("the contract has no function {function}"));
+    let named = |signature: &&String| signature.split('(').next() == Some(function) && signature.ends_with(&samples);
+    let signature = signatures.iter().find(named);
+    let signature = signature.unwrap_or_else(|| panic!("the contract has no function {function}(..{samples}"));
     // The domain, first word of a statement, is the contract's own.
     let statement = statement.words()[1..].concat();
     let offset = statement.len() + 32;

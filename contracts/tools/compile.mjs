@@ -11,6 +11,15 @@ const source = (path) => readFileSync(join(root, "solidity", path), "utf8");
 // No metadata, so that the bytes depend on nothing but the code. The stack of the generated
 // verifier is too deep for the default Yul steps: only unused code is pruned there.
 const evmVersion = "cancun";
+const generated = (name) => ({
+  name,
+  language: "Yul",
+  path: `generated/${name}.yul`,
+  settings: {
+    evmVersion,
+    optimizer: { enabled: true, runs: 1000000, details: { yul: true, yulDetails: { optimizerSteps: "u:" } } },
+  },
+});
 const jobs = [
   {
     name: "RoundVerifier",
@@ -23,15 +32,7 @@ const jobs = [
       metadata: { appendCBOR: false, bytecodeHash: "none" },
     },
   },
-  {
-    name: "HaloVerifier",
-    language: "Yul",
-    path: "generated/HaloVerifier.yul",
-    settings: {
-      evmVersion,
-      optimizer: { enabled: true, runs: 1000000, details: { yul: true, yulDetails: { optimizerSteps: "u:" } } },
-    },
-  },
+  ...["HaloVerifier", "StepHaloVerifier", "StepKeys"].map(generated),
 ];
 
 function compile({ name, language, path, settings }) {
@@ -50,7 +51,8 @@ function compile({ name, language, path, settings }) {
     settings,
     abi,
     bytecode: evm.bytecode.object,
-    runtime: evm.deployedBytecode.object,
+    // solc tells none of an object that holds nothing but data.
+    runtime: evm.deployedBytecode?.object ?? "",
   };
   return JSON.stringify(artifact, null, 2) + "\n";
 }
@@ -61,7 +63,8 @@ for (const job of jobs) {
   const artifact = compile(job);
   if (!check) {
     writeFileSync(path, artifact);
-    console.log(`${job.name}: ${JSON.parse(artifact).runtime.length / 2} bytes of runtime code`);
+    const { runtime, bytecode } = JSON.parse(artifact);
+    console.log(`${job.name}: ${runtime.length / 2} bytes of runtime code, ${bytecode.length / 2} of creation code`);
   } else if (!existsSync(path) || readFileSync(path, "utf8") !== artifact) {
     console.error(`artifacts/${job.name}.json is not what ${job.path} compiles to: run npm run compile`);
     process.exitCode = 1;

@@ -7,7 +7,7 @@
 //!
 //! The plain relation of each kind stands in a file of its own, beside what a prover opens for it:
 //! [`input`], [`weights`], [`crate::product`], [`activation`], [`loss`], [`errors`], [`momentum`],
-//! [`link`], [`init`], [`blank`]; update and quantize are in [`crate::opening`]. Circuits are held to
+//! [`link`], [`init`], [`blank`], [`peak`], [`scale`]; update and quantize are in [`crate::opening`]. Circuits are held to
 //! them.
 
 use core::fmt;
@@ -27,6 +27,8 @@ pub mod link;
 pub mod loss;
 pub mod momentum;
 mod opened;
+pub mod peak;
+pub mod scale;
 mod space;
 pub mod weights;
 
@@ -38,6 +40,8 @@ use input::InputOpening;
 use link::LinkOpening;
 use loss::LossOpening;
 use momentum::MomentumOpening;
+use peak::PeakOpening;
+use scale::ScaleOpening;
 use weights::WeightsOpening;
 
 pub use opened::{ByteLeaf, Depths, ExponentsLeaf, Record, WordLeaf};
@@ -71,11 +75,15 @@ pub enum Kind {
     Momentum = 11,
     /// A padding row of a trace tensor, which is zero.
     Blank = 12,
+    /// A value that needs the exponent asked for the next step.
+    Peak = 13,
+    /// A weight that needs the exponent of a 4-bit tensor.
+    Scale = 14,
 }
 
 impl Kind {
     /// All kinds, by number.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Update,
         Self::Quantize,
         Self::Init,
@@ -88,6 +96,8 @@ impl Kind {
         Self::Errors,
         Self::Momentum,
         Self::Blank,
+        Self::Peak,
+        Self::Scale,
     ];
 
     /// Name in text and in the domain of its draw.
@@ -105,15 +115,17 @@ impl Kind {
             Self::Errors => "errors",
             Self::Momentum => "momentum",
             Self::Blank => "blank",
+            Self::Peak => "peak",
+            Self::Scale => "scale",
         }
     }
 
     /// Whether every step has cells of this kind; else the round as a whole has.
     pub fn is_of_step(self) -> bool {
-        !matches!(self, Self::Quantize | Self::Init)
+        !matches!(self, Self::Quantize | Self::Init | Self::Scale)
     }
 
-    /// Whether its cells open the trace of a step, so that they exist where traces are committed to.
+    /// Whether rounds that commit to traces draw its cells beside those of update and quantize.
     pub fn is_traced(self) -> bool {
         !matches!(self, Self::Update | Self::Quantize | Self::Init)
     }
@@ -235,6 +247,10 @@ pub enum CellOpening {
     Blank(BlankOpening),
     /// Of an init cell.
     Init(InitOpening),
+    /// Of a peak cell.
+    Peak(PeakOpening),
+    /// Of a scale cell.
+    Scale(ScaleOpening),
 }
 
 impl CellOpening {
@@ -251,6 +267,8 @@ impl CellOpening {
             Self::Momentum(opening) => Sample::Momentum(opening.sample),
             Self::Blank(opening) => Sample::Blank(opening.sample),
             Self::Init(opening) => Sample::Init(opening.sample),
+            Self::Peak(opening) => Sample::Peak(opening.sample),
+            Self::Scale(opening) => Sample::Scale(opening.sample),
         }
     }
 
@@ -270,6 +288,8 @@ impl CellOpening {
             Self::Momentum(opening) => opening.check(roots),
             Self::Blank(opening) => opening.check(roots),
             Self::Init(opening) => opening.check(roots),
+            Self::Peak(opening) => opening.check(roots),
+            Self::Scale(opening) => opening.check(roots),
         }
     }
 }

@@ -208,9 +208,9 @@ pub fn words_leaf(words: &[i32; LEAF]) -> Result<Fr, LeafError> {
     Ok(poseidon::sponge(Fr::from(tag::WORDS), &pack_words(words)?))
 }
 
-/// Trace leaf of the losses of the first rows of a batch, summed.
-pub fn loss_leaf(loss: u64) -> Fr {
-    poseidon::hash(Fr::from(tag::LOSS), Fr::from(loss), Fr::ZERO)
+/// Trace leaf of a row of the batch: the losses up to it, summed, and its label.
+pub fn loss_leaf(loss: Fr, label: u16) -> Fr {
+    poseidon::hash(Fr::from(tag::LOSS), loss, Fr::from(label))
 }
 
 /// Height of the tree over the features of a data record, 64 a leaf: enough for the widest input.

@@ -231,6 +231,13 @@ impl Layout {
         placed.first_leaf..placed.first_leaf + placed.rows * placed.leaves_per_row()
     }
 
+    /// Positions of a tensor, padding ones included.
+    pub fn positions_of(&self, tensor: usize) -> Range<usize> {
+        let placed = &self.tensors[tensor];
+        let size = placed.rows.next_power_of_two() * placed.leaves_per_row().next_power_of_two();
+        placed.offset..placed.offset + size
+    }
+
     /// Place of leaf number `leaf`.
     ///
     /// # Panics

@@ -194,6 +194,9 @@ pub enum Violation {
         /// Loss of the row.
         expected: u32,
     },
+    /// What is opened is of another kind of cell than the sample.
+    #[error("what is opened is of another kind of cell")]
+    OtherCell,
     /// A record does not follow from the one before it.
     #[error("{field} of a record does not follow from the record before it")]
     Link {

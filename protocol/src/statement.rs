@@ -29,6 +29,8 @@ use crate::cell::input::InputSample;
 use crate::cell::link::LinkSample;
 use crate::cell::loss::LossSample;
 use crate::cell::momentum::MomentumSample;
+use crate::cell::peak::{PeakSample, Rows, Scaled};
+use crate::cell::scale::ScaleSample;
 use crate::cell::weights::WeightsSample;
 use crate::cell::{Cell, CellSpace, Kind, Place};
 use crate::challenge::{Challenge, UpdateSample};
@@ -158,11 +160,15 @@ pub enum CircuitKind {
     Blank,
     /// Init cells.
     Init,
+    /// Peak cells of one kind of exponent.
+    Peak(Scaled),
+    /// Scale cells.
+    Scale,
 }
 
 impl CircuitKind {
     /// All circuits, in the order in which a round proves them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::Round,
         Self::Link,
         Self::Input,
@@ -175,6 +181,11 @@ impl CircuitKind {
         Self::Errors,
         Self::Momentum,
         Self::Blank,
+        Self::Peak(Scaled::Weights),
+        Self::Peak(Scaled::Activations),
+        Self::Peak(Scaled::Errors),
+        Self::Peak(Scaled::Losses),
+        Self::Scale,
         Self::Init,
     ];
 
@@ -194,6 +205,11 @@ impl CircuitKind {
             Self::Momentum => "momentum",
             Self::Blank => "blank",
             Self::Init => "init",
+            Self::Peak(Scaled::Weights) => "weights-peak",
+            Self::Peak(Scaled::Activations) => "activation-peak",
+            Self::Peak(Scaled::Errors) => "errors-peak",
+            Self::Peak(Scaled::Losses) => "loss-peak",
+            Self::Scale => "scale",
         }
     }
 
@@ -203,6 +219,7 @@ impl CircuitKind {
             Self::Product(_) => 1,
             Self::Loss => 3,
             Self::Errors => 6,
+            Self::Peak(Scaled::Losses) => 5,
             _ => SAMPLES_PER_PROOF,
         }
     }
@@ -313,6 +330,10 @@ pub enum Sample {
     Blank(BlankSample),
     /// Of an init cell.
     Init(InitSample),
+    /// Of a peak cell.
+    Peak(PeakSample),
+    /// Of a scale cell.
+    Scale(ScaleSample),
 }
 
 impl Sample {
@@ -329,6 +350,8 @@ impl Sample {
             Self::Momentum(_) => CircuitKind::Momentum,
             Self::Blank(_) => CircuitKind::Blank,
             Self::Init(_) => CircuitKind::Init,
+            Self::Peak(sample) => CircuitKind::Peak(sample.scaled),
+            Self::Scale(_) => CircuitKind::Scale,
         }
     }
 
@@ -345,6 +368,8 @@ impl Sample {
             Self::Momentum(sample) => sample.elements(),
             Self::Blank(sample) => sample.elements(),
             Self::Init(sample) => sample.elements(),
+            Self::Peak(sample) => sample.elements(),
+            Self::Scale(sample) => sample.elements(),
         }
     }
 }
@@ -493,7 +518,49 @@ impl<'a> PublicRound<'a> {
                 let weights = state.weights.get(leaf.tensor)?.get(first..first + LEAF)?.try_into().ok()?;
                 Sample::Init(InitSample { position: leaf.position, leaf: first_leaf(weights).ok()? })
             }
+            (Kind::Peak, Place::Exponent(scaled, tensor)) => Sample::Peak(self.peak(trace, step, scaled, tensor)?),
+            (Kind::Scale, Place::Tensor(tensor)) => {
+                let positions = self.layout.positions_of(tensor);
+                let exponent = *self.commitment.quantized_exponents.get(tensor)?;
+                let count = u32::try_from(positions.len()).ok()?;
+                Sample::Scale(ScaleSample { first: positions.start, count, least: ScaleSample::least(exponent) })
+            }
             _ => return None,
+        })
+    }
+
+    /// What is public of the peak cell of an exponent.
+    fn peak(&self, trace: &TraceLayout, step: u32, scaled: Scaled, tensor: usize) -> Option<PeakSample> {
+        let rows = |id: TensorId| trace.tensor(id).map(Placed::rows_of_last_slab);
+        let (values, beside, count) = match scaled {
+            Scaled::Weights => {
+                let positions = self.layout.positions_of(tensor);
+                (Rows { first: positions.start, stride: LEAF }, Rows::default(), positions.len())
+            }
+            Scaled::Activations => {
+                let (values, count) = rows(TensorId::Sums(tensor - 1))?;
+                (values, Rows::default(), count)
+            }
+            Scaled::Errors => {
+                let (values, count) = rows(TensorId::Below(tensor + 1))?;
+                (values, rows(TensorId::Inputs(tensor + 1))?.0, count)
+            }
+            Scaled::Losses => {
+                let (values, count) = rows(TensorId::Sums(tensor))?;
+                (values, rows(TensorId::Losses)?.0, count)
+            }
+        };
+        let last = scaled == Scaled::Losses;
+        Some(PeakSample {
+            scaled,
+            step,
+            values,
+            beside,
+            count: u32::try_from(count).ok()?,
+            tensor: tensor as u32,
+            tensors: (self.spec.layers.len() - 1) as u32,
+            exponent: if last { ERROR_EXPONENT + self.spec.batch_exponent() } else { 0 },
+            padding: if last { LEAF.checked_sub(self.spec.classes())? as u32 } else { 0 },
         })
     }
 
@@ -591,6 +658,8 @@ fn circuit_of(space: &CellSpace<'_>, cell: Cell) -> Option<CircuitKind> {
         (Kind::Momentum, _) => Some(CircuitKind::Momentum),
         (Kind::Blank, _) => Some(CircuitKind::Blank),
         (Kind::Init, _) => Some(CircuitKind::Init),
+        (Kind::Peak, Place::Exponent(scaled, _)) => Some(CircuitKind::Peak(scaled)),
+        (Kind::Scale, _) => Some(CircuitKind::Scale),
         _ => None,
     }
 }

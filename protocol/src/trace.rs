@@ -23,6 +23,7 @@ use core::convert::Infallible;
 
 use ark_bn254::Fr;
 
+use crate::cell::peak::Rows;
 use crate::data::Batch;
 use crate::fixed::LEAF;
 use crate::leaf::{LeafError, bytes_leaf, loss_leaf, tag, words_leaf};
@@ -179,6 +180,15 @@ impl Placed {
         self.offset + (tile * self.slabs.next_power_of_two() + slab) * LEAF + row % LEAF
     }
 
+    /// Where the rows of the last slab stand, and how many positions for rows a slab has: those of a
+    /// column of tiles after those of the column before it, then the next row of tiles.
+    pub fn rows_of_last_slab(&self) -> (Rows, usize) {
+        let columns = self.tile_cols().next_power_of_two();
+        let stride = self.slabs.next_power_of_two() * LEAF;
+        let tiles = self.tile_rows().next_power_of_two() * columns;
+        (Rows { first: self.position(0, 0, self.slabs - 1), stride }, tiles * LEAF)
+    }
+
     /// Number of a tile in the tree: the position of its first leaf over 64.
     pub fn tile(&self, tile_row: usize, tile_col: usize, slab: usize) -> usize {
         self.position(tile_row * LEAF, tile_col, slab) / LEAF
@@ -206,6 +216,7 @@ impl Placed {
 pub struct Trace {
     layers: Vec<Layer>,
     losses: Vec<u64>,
+    labels: Vec<u16>,
     /// Loss, exponents and gradients, as [`step::gradients`] gives them.
     pub gradients: Gradients,
 }
@@ -290,7 +301,8 @@ impl Trace {
         let layers = vec![Layer::new(); tensors.len()];
         let mut recorder = Recorder { tensors, rows: batch.rows(), layers, losses: Vec::new() };
         let Ok(gradients) = step::gradients_by(&mut recorder, spec, state, batch, 0, t, dither_seed);
-        Self { layers: recorder.layers, losses: recorder.losses, gradients }
+        let labels = batch.labels.clone();
+        Self { layers: recorder.layers, losses: recorder.losses, labels, gradients }
     }
 
     /// Words of a product tensor summed over its whole inner dimension: `(rows, cols)`, no padding;
@@ -302,6 +314,11 @@ impl Trace {
     /// Losses of the batch up to each row, Q16 nats.
     pub fn losses(&self) -> &[u64] {
         &self.losses
+    }
+
+    /// Labels of the batch.
+    pub fn labels(&self) -> &[u16] {
+        &self.labels
     }
 
     /// 64 bytes of one row, in column `col` of tiles, of a tensor of bytes; none for other tensors.
@@ -355,8 +372,8 @@ impl Trace {
         if let Some(slabs) = self.slabs(placed.id) {
             return placed.hash(|(row, col, slab)| words_leaf(&part(&slabs[slab], placed, placed.cols, row, col)));
         }
-        let leaf = |(row, &loss)| (placed.position(row, 0, 0), loss_leaf(loss));
-        Ok(self.losses.iter().enumerate().map(leaf).collect())
+        let rows = self.losses.iter().zip(&self.labels).enumerate();
+        Ok(rows.map(|(row, (&loss, &label))| (placed.position(row, 0, 0), loss_leaf(loss.into(), label))).collect())
     }
 
     /// A tensor of bytes and the length of its rows.

@@ -26,7 +26,7 @@ def tensors(state, features, labels, t, dither_seed):
         found += [("words", partial_sums(step.transposed(errors[l]), values))]
         if l > 0:
             found += [("words", partial_sums(errors[l], weights))]
-    running = [[sum(losses[: row + 1])] for row in range(len(losses))]
+    running = [[sum(losses[: row + 1]), labels[row]] for row in range(len(losses))]
     return found + [("losses", [running])]
 
 
@@ -38,13 +38,13 @@ def leaves(found):
     """{position: hash} of every leaf."""
     placed, end = {}, 0
     for kind, slabs in found:
-        rows, cols = len(slabs[0]), len(slabs[0][0])
+        rows, cols = len(slabs[0]), 1 if kind == "losses" else len(slabs[0][0])
         per_row, per_tile = map(commit.power_of_two_from, (tiles(cols), len(slabs)))
         size = commit.power_of_two_from(tiles(rows)) * per_row * per_tile * LEAF
         offset = -(-end // size) * size
         end = offset + size
         if kind == "losses":
-            placed.update({offset + row: hash2(commit.LOSS, loss, 0) for row, (loss,) in enumerate(slabs[0])})
+            placed.update({offset + row: hash2(commit.LOSS, loss, label) for row, (loss, label) in enumerate(slabs[0])})
             continue
         hash_ = {"bytes": commit.bytes_leaf, "words": commit.words_leaf}[kind]
         empty = hash_([0] * LEAF)

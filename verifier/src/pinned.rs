@@ -1,6 +1,7 @@
 //! The descriptions that this crate embeds, made by
 //! `cargo run --release -p pogo-circuits --example pin -- [CEREMONY.srs]`.
 
+use pogo_protocol::cell::peak::Scaled;
 use pogo_protocol::product::Orientation;
 use pogo_protocol::statement::CircuitKind;
 
@@ -29,6 +30,11 @@ pub(crate) fn description(setup: Setup, circuit: CircuitKind) -> &'static [u8] {
         CircuitKind::Errors => pinned!("errors"),
         CircuitKind::Momentum => pinned!("momentum"),
         CircuitKind::Blank => pinned!("blank"),
+        CircuitKind::Peak(Scaled::Weights) => pinned!("weights-peak"),
+        CircuitKind::Peak(Scaled::Activations) => pinned!("activation-peak"),
+        CircuitKind::Peak(Scaled::Errors) => pinned!("errors-peak"),
+        CircuitKind::Peak(Scaled::Losses) => pinned!("loss-peak"),
+        CircuitKind::Scale => pinned!("scale"),
         CircuitKind::Init => pinned!("init"),
     }
 }

@@ -60,9 +60,9 @@ fn a_traced_round_has_statements_of_every_circuit_that_its_cells_need() {
     let Err(Error::Count { artifact: "statement", expected, got: 0 }) = verdict(&public()) else {
         panic!("no statement is too few");
     };
-    // One each of round, link, input, weights, activation, momentum and blank; 3 losses and 6 errors a
-    // proof; 8 products.
-    assert_eq!(expected, 7 + 3 + 2 + 8);
+    // One each of round, link, input, weights, activation, momentum, blank and scale; 3 losses and 6 errors
+    // a proof; 8 products; peaks of three kinds, which this beacon draws.
+    assert_eq!(expected, 8 + 3 + 2 + 8 + 3);
 }
 
 #[test]

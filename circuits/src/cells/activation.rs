@@ -5,7 +5,6 @@
 
 use pogo_protocol::cell::activation::ActivationOpening;
 use pogo_protocol::fixed::BYTE_MAX;
-use pogo_protocol::leaf::tag;
 use pogo_protocol::statement::{STEP_BITS, TENSOR_BITS, TRACE_BITS};
 
 use super::opened::{Fields, Opener};
@@ -21,9 +20,7 @@ pub(crate) fn assign(opener: &mut Opener, opening: &ActivationOpening) -> Vec<Fi
     let tensors = opener.bits(sample.tensors.into(), TENSOR_BITS as usize, "tensors bit").value;
     let after = opener.record(&opening.after, &index);
 
-    let slots = opener.words(&opening.sums.words, "sum");
-    let leaf = opener.hash_words(tag::WORDS, &slots);
-    opener.traces(leaf, &sums, &opening.sums.path, &after);
+    let slots = opener.traced_words(&opening.sums, &sums, &after);
 
     let below = opener.exponents(&opening.used_below, &tensor, tensors, after.used);
     let used = opener.exponents(&opening.used, &above, tensors, after.used);

@@ -8,7 +8,6 @@
 use halo2_proofs::halo2curves::bn256::Fr;
 use pogo_protocol::cell::errors::{Dither, ErrorsOpening, WEYL_STEP};
 use pogo_protocol::fixed::{BYTE_MAX, LEAF};
-use pogo_protocol::leaf::tag;
 use pogo_protocol::statement::{STEP_BITS, TENSOR_BITS, TRACE_BITS};
 
 use super::opened::{Fields, Opener};
@@ -27,9 +26,7 @@ pub(crate) fn assign(opener: &mut Opener, opening: &ErrorsOpening) -> Vec<Fields
     let weyl = Weyl::new(opener, &sample.dither);
     let after = opener.record(&opening.after, &index);
 
-    let slots = opener.words(&opening.below.words, "error below");
-    let leaf = opener.hash_words(tag::WORDS, &slots);
-    opener.traces(leaf, &below, &opening.below.path, &after);
+    let slots = opener.traced_words(&opening.below, &below, &after);
     let inputs = opener.bytes(&opening.activations.bytes, "activation");
     let leaf = opener.hash_bytes(&inputs);
     opener.traces(leaf, &activations, &opening.activations.path, &after);
@@ -67,7 +64,7 @@ pub(crate) fn assign(opener: &mut Opener, opening: &ErrorsOpening) -> Vec<Fields
 }
 
 /// Whether a byte is positive.
-fn is_positive(opener: &mut Opener, byte: Cell) -> Cell {
+pub(crate) fn is_positive(opener: &mut Opener, byte: Cell) -> Cell {
     let (grid, arithmetic) = (&mut opener.grid, &mut opener.arithmetic);
     let value = grid.integer(byte);
     let odd = arithmetic.linear(grid, &[(arithmetic.one, -Fr::one()), (byte, Fr::from(2))], "twice less one");

@@ -21,7 +21,7 @@ use pogo_protocol::statement::{STEP_BITS, TENSOR_BITS, TRACE_BITS};
 use pogo_protocol::tables::{EXP, LN};
 
 use super::errors::Weyl;
-use super::opened::{Fields, Opener, RecordCells};
+use super::opened::{ExponentCells, Fields, Opener, RecordCells};
 use crate::chips::poseidon::Operand;
 use crate::chips::values::{Bits, Range, Source};
 use crate::grid::{Cell, field};
@@ -49,32 +49,18 @@ pub(crate) fn assign(opener: &mut Opener, opening: &LossOpening) -> Vec<Fields> 
     let first = opener.arithmetic.bit(&mut opener.grid, sample.before.is_none(), "first row");
     let after = opener.record(&opening.after, &index);
 
-    let slots = opener.words(&opening.sums.words, "sum");
-    let leaf = opener.hash_words(tag::WORDS, &slots);
-    opener.traces(leaf, &sums, &opening.sums.path, &after);
+    let slots = opener.traced_words(&opening.sums, &sums, &after);
     let used = opener.exponents(&opening.used, &tensor, tensors, after.used);
     let next = opener.exponents(&opening.next, &tensor, tensors, after.next);
-    let target = opener.arithmetic.constant(&mut opener.grid, field(LOGIT_EXPONENT.into()));
-    let shift = opener.sum(&[target], &[used.input, used.weights]);
-    let shift = opener.arithmetic.shift(&mut opener.grid, shift);
-    let logits: Vec<Cell> = slots
-        .into_iter()
-        .map(|slot| {
-            let sum = opener.signed(slot);
-            opener.arithmetic.round(&mut opener.grid, sum, &shift, shift.half, LOGIT_MAX as u64)
-        })
-        .collect();
+    let logits = logits(opener, slots, &used);
 
-    let label = opener.input(u64::from(opening.label).into(), "label");
     let is_label = chosen(opener, usize::from(opening.label), &padding.marks);
-    let numbered: Vec<_> = (1..LEAF).map(|c| (is_label[c], Fr::from(c as u64))).collect();
-    let number = opener.arithmetic.linear(&mut opener.grid, &numbered, "number of the label");
-    opener.grid.equal(number, label);
+    let label = number_of(opener, &is_label);
     let features = opener.input(opening.features, "features hash");
     opener.data_record(label, features, &data, &opening.data_path, records);
 
     let (loss, row) = softmax(opener, &logits, &padding.marks, &is_label);
-    running_losses(opener, opening, (first, &before, &losses), loss, &after);
+    running_losses(opener, opening, (first, &before, &losses), (loss, label), &after);
     let e = opener.signed(exponent_slot);
     let shift = opener.sum(&[used.errors], &[e]);
     let shift = opener.arithmetic.shift(&mut opener.grid, shift);
@@ -102,8 +88,26 @@ pub(crate) fn assign(opener: &mut Opener, opening: &LossOpening) -> Vec<Fields> 
     vec![fields, more]
 }
 
+/// Logits of sums in slots.
+pub(crate) fn logits(opener: &mut Opener, slots: Vec<Cell>, used: &ExponentCells) -> Vec<Cell> {
+    let target = opener.arithmetic.constant(&mut opener.grid, field(LOGIT_EXPONENT.into()));
+    let shift = opener.sum(&[target], &[used.input, used.weights]);
+    let shift = opener.arithmetic.shift(&mut opener.grid, shift);
+    let logit = |slot| {
+        let sum = opener.signed(slot);
+        opener.arithmetic.round(&mut opener.grid, sum, &shift, shift.half, LOGIT_MAX as u64)
+    };
+    slots.into_iter().map(logit).collect()
+}
+
+/// Number of the class whose bit is 1.
+pub(crate) fn number_of(opener: &mut Opener, bits: &[Cell]) -> Cell {
+    let numbered: Vec<_> = (1..LEAF).map(|c| (bits[c], Fr::from(c as u64))).collect();
+    opener.arithmetic.linear(&mut opener.grid, &numbered, "number of a class")
+}
+
 /// One bit of 64 that is 1, and not at a padding class.
-fn chosen(opener: &mut Opener, class: usize, padding: &[Cell]) -> Vec<Cell> {
+pub(crate) fn chosen(opener: &mut Opener, class: usize, padding: &[Cell]) -> Vec<Cell> {
     let (grid, arithmetic) = (&mut opener.grid, &mut opener.arithmetic);
     let bits: Vec<Cell> = (0..LEAF).map(|c| arithmetic.bit(grid, c == class, "chosen class")).collect();
     let sum = opener.sum(&bits, &[]);
@@ -116,7 +120,7 @@ fn chosen(opener: &mut Opener, class: usize, padding: &[Cell]) -> Vec<Cell> {
 }
 
 /// Loss and errors of a row of logits.
-fn softmax(opener: &mut Opener, logits: &[Cell], padding: &[Cell], is_label: &[Cell]) -> (Cell, Vec<Cell>) {
+pub(crate) fn softmax(opener: &mut Opener, logits: &[Cell], padding: &[Cell], is_label: &[Cell]) -> (Cell, Vec<Cell>) {
     let real = |opener: &Opener, c: usize| opener.grid.value(padding[c]) == Fr::ZERO;
     let largest = (0..LEAF).filter(|&c| real(opener, c)).max_by_key(|&c| opener.grid.integer(logits[c])).unwrap_or(0);
     let is_largest = chosen(opener, largest, padding);
@@ -217,18 +221,19 @@ fn running_losses(
     opener: &mut Opener,
     opening: &LossOpening,
     (first, before, losses): (Cell, &Bits, &Bits),
-    loss: Cell,
+    (loss, label): (Cell, Cell),
     after: &RecordCells,
 ) {
     let zero = opener.arithmetic.zero;
-    let start = opener.input(opening.before.0, "losses before");
+    let start = opener.input(opening.before.loss, "losses before");
     opener.arithmetic.equal_if(&mut opener.grid, first, start, zero);
-    let leaf = opener.lane.hash(&mut opener.grid, tag::LOSS, Operand::Copy(start), Operand::Copy(zero));
-    let root = opener.path(leaf, before, &opening.before.1);
+    let label_before = Operand::Input(Fr::from(u64::from(opening.before.label)), "label before");
+    let leaf = opener.lane.hash(&mut opener.grid, tag::LOSS, Operand::Copy(start), label_before);
+    let root = opener.path(leaf, before, &opening.before.path);
     let layout = Operand::Copy(opener.publics.layout);
     let root = opener.lane.hash(&mut opener.grid, tag::TRACE_ROOT, Operand::Copy(root), layout);
     opener.arithmetic.equal_unless(&mut opener.grid, first, root, after.trace_root);
     let sum = opener.sum(&[start, loss], &[]);
-    let leaf = opener.lane.hash(&mut opener.grid, tag::LOSS, Operand::Copy(sum), Operand::Copy(zero));
+    let leaf = opener.lane.hash(&mut opener.grid, tag::LOSS, Operand::Copy(sum), Operand::Copy(label));
     opener.traces(leaf, losses, &opening.losses.1, after);
 }

@@ -39,9 +39,7 @@ pub(crate) fn assign(opener: &mut Opener, opening: &MomentumOpening) -> Vec<Fiel
     let after = opener.record(&opening.after, &index);
 
     let (old, old_scale) = momenta(opener, &opening.momenta_before, &state, &before);
-    let slots = opener.words(&opening.gradient.words, "gradient");
-    let leaf = opener.hash_words(tag::WORDS, &slots);
-    opener.traces(leaf, &gradient, &opening.gradient.path, &after);
+    let slots = opener.traced_words(&opening.gradient, &gradient, &after);
     let used = opener.exponents(&opening.used, &tensor, tensors, after.used);
     let exponent = opener.sum(&[used.errors, used.input], &[]);
     let target = opener.arithmetic.constant(&mut opener.grid, field(GRADIENT_EXPONENT.into()));

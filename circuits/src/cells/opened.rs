@@ -2,7 +2,7 @@
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
-use pogo_protocol::cell::{Depths, ExponentsLeaf, Record};
+use pogo_protocol::cell::{Depths, ExponentsLeaf, Record, WordLeaf};
 use pogo_protocol::fixed::{FEATURE_EXPONENT, LEAF, WEIGHT_FRACTION, WORD_BIAS, WORD_BITS};
 use pogo_protocol::leaf::{WORDS_PER_ELEMENT, tag};
 use pogo_protocol::product::TracedRecord;
@@ -56,6 +56,17 @@ pub(crate) struct ExponentCells {
     pub(crate) shift: Cell,
     pub(crate) input: Cell,
     pub(crate) errors: Cell,
+}
+
+/// Magnitudes that an exponent holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// The exponent less that of the values, `n`.
+    pub(crate) bits: Cell,
+    /// `2^n`.
+    pub(crate) size: Cell,
+    /// The largest magnitude, `2^(7 + n) - 1`.
+    pub(crate) most: Cell,
 }
 
 impl Opener {
@@ -247,6 +258,14 @@ impl Opener {
         words.iter().map(slot).collect()
     }
 
+    /// Slots of 64 words of a row of the trace of a record.
+    pub(crate) fn traced_words(&mut self, leaf: &WordLeaf, position: &Bits, record: &RecordCells) -> Vec<Cell> {
+        let slots = self.words(&leaf.words, "word");
+        let digest = self.hash_words(tag::WORDS, &slots);
+        self.traces(digest, position, &leaf.path, record);
+        slots
+    }
+
     /// Eight slots to an element, low first.
     pub(crate) fn pack_words(&mut self, slots: &[Cell]) -> Vec<Cell> {
         let radix = power(WORD_BITS);
@@ -290,9 +309,9 @@ impl Opener {
         bytes.iter().map(byte).collect()
     }
 
-    /// The largest magnitude that the exponent `next` holds of values with exponent `e`:
-    /// `2^(7 + next - e) - 1`, with `next - e` constrained to `0 ..= 24`.
-    pub(crate) fn room(&mut self, next: Cell, e: Cell) -> Cell {
+    /// What the exponent `next` holds of values with exponent `e`; `next - e` is constrained to
+    /// `0 ..= 24`.
+    pub(crate) fn room(&mut self, next: Cell, e: Cell) -> Room {
         let bits = self.sum(&[next], &[e]);
         let lines = &mut self.arithmetic.lines;
         let value = self.grid.integer(bits).clamp(0, 31);
@@ -303,18 +322,19 @@ impl Opener {
         self.arithmetic.natural_of(&mut self.grid, spare, 1);
         let size = self.arithmetic.power(&mut self.grid, &composed.bits);
         let one = self.arithmetic.one;
-        self.arithmetic.linear(&mut self.grid, &[(one, -Fr::ONE), (size, Fr::from(128))], "room")
+        let most = self.arithmetic.linear(&mut self.grid, &[(one, -Fr::ONE), (size, Fr::from(128))], "room");
+        Room { bits, size, most }
     }
 
     /// Constrains a natural number to be at most `room`.
-    pub(crate) fn fits(&mut self, value: Cell, room: Cell) {
-        let spare = self.sum(&[room], &[value]);
+    pub(crate) fn fits(&mut self, value: Cell, room: Room) {
+        let spare = self.sum(&[room.most], &[value]);
         self.arithmetic.natural_of(&mut self.grid, spare, 3);
     }
 
     /// Constrains a signed integer to be at most `room` in magnitude.
-    pub(crate) fn spans(&mut self, value: Cell, room: Cell) {
-        for bound in [self.sum(&[room], &[value]), self.sum(&[room, value], &[])] {
+    pub(crate) fn spans(&mut self, value: Cell, room: Room) {
+        for bound in [self.sum(&[room.most], &[value]), self.sum(&[room.most, value], &[])] {
             self.arithmetic.natural_of(&mut self.grid, bound, 3);
         }
     }

@@ -16,11 +16,13 @@ use crate::read::{Expression, Statement, Word};
 /// Number of a value.
 pub(crate) type Id = usize;
 
-/// A value: a word of calldata, or computed modulo the scalar modulus.
+/// A value: a constant, a word of calldata, or computed modulo the scalar modulus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Value {
     /// A constant.
     Constant(Word),
+    /// A word of the key, which lies behind the proof.
+    Key(usize),
     /// The word of calldata at this byte.
     Calldata(usize),
     /// The hash that challenge number so-and-so is reduced from.
@@ -79,24 +81,34 @@ pub(crate) struct Trace {
     /// Where the byte 1 stands, once stored.
     one: Option<usize>,
     modulus: Word,
+    /// Which constant stands for which word of the key.
+    marks: HashMap<Word, usize>,
     challenges: usize,
     points: usize,
     accepted: bool,
 }
 
 impl Trace {
-    /// Runs the statements.
+    /// Runs the statements. Constants that are `marks` stand for words of the key.
     ///
     /// # Errors
-    /// On any statement that snark-verifier 0.2.7 does not write.
-    pub(crate) fn run(statements: &[Statement], modulus: Word) -> Result<Self> {
-        let mut trace = Self { modulus, ..Self::default() };
+    /// On any statement that snark-verifier 0.2.7 does not write, and when a word of the key is not used.
+    pub(crate) fn run(statements: &[Statement], modulus: Word, marks: HashMap<Word, usize>) -> Result<Self> {
+        let mut trace = Self { modulus, marks, ..Self::default() };
         for statement in statements {
             trace.statement(statement).with_context(|| format!("{statement:?}"))?;
         }
         ensure!(trace.accepted, "the verifier ends without looking at the pairing");
+        for word in 0..trace.marks.len() {
+            ensure!(trace.known.contains_key(&Value::Key(word)), "word {word} of the key is not used");
+        }
         trace.join_inverses();
         Ok(trace)
+    }
+
+    /// Words of the key; none where the key is part of the code.
+    pub(crate) fn key_words(&self) -> usize {
+        self.marks.len()
     }
 
     /// Inverts the product of all values that need no other inverse: `1 / a = b c / (a b c)`. Where
@@ -304,6 +316,10 @@ impl Trace {
     }
 
     fn put(&mut self, value: Value) -> Id {
+        let value = match value {
+            Value::Constant(word) => self.marks.get(&word).map_or(value, |&index| Value::Key(index)),
+            _ => value,
+        };
         if let Some(&id) = self.known.get(&value) {
             return id;
         }
@@ -359,8 +375,20 @@ mod tests {
     use crate::read::statements;
 
     fn run(body: &str) -> Result<Trace> {
+        run_marked(body, HashMap::new())
+    }
+
+    fn run_marked(body: &str, marks: HashMap<Word, usize>) -> Result<Trace> {
         let source = format!("let success := true\nlet f_q := 13\n{body}\n// Revert if anything fails");
-        Trace::run(&statements(&source)?, small(13))
+        Trace::run(&statements(&source)?, small(13), marks)
+    }
+
+    /// A pairing of twelve times the word at this address, and the look at its result.
+    fn pairing(of: usize) -> String {
+        let words: String = (0..12).map(|i| format!("mstore({}, mload({of}))\n", 0x800 + 32 * i)).collect();
+        words
+            + "success := and(eq(staticcall(gas(), 0x8, 0x800, 0x180, 0x800, 0x20), 1), success)\n\
+               success := and(eq(mload(0x800), 1), success)"
     }
 
     fn refused(body: &str) -> String {
@@ -395,10 +423,17 @@ mod tests {
             format!("{stores}success := and(eq(staticcall(gas(), 0x5, {at}, 0xc0, {at}, 0x20), 1), success)\n")
         };
         let body = modexp(0, "calldataload(0)") + &modexp(0x200, "calldataload(0x20)") + &modexp(0x400, "mload(0)");
-        let pairing: String = (0..12).map(|i| format!("mstore({}, mload(0x400))\n", 0x800 + 32 * i)).collect();
-        let end = "success := and(eq(staticcall(gas(), 0x8, 0x800, 0x180, 0x800, 0x20), 1), success)\n\
-                   success := and(eq(mload(0x800), 1), success)";
-        let trace = run(&(body + &pairing + end)).expect("known code");
+        let trace = run(&(body + &pairing(0x400))).expect("known code");
         assert_eq!(trace.steps.iter().filter(|step| matches!(step, Step::Inverse(_))).count(), 2);
+    }
+
+    #[test]
+    fn marks_are_read_as_the_key_and_all_of_them_have_to_be_used() {
+        let body = "mstore(0, mulmod(7, calldataload(0), f_q))\n".to_owned() + &pairing(0);
+        let trace = run_marked(&body, HashMap::from([(small(7), 0)])).expect("known code");
+        assert_eq!(trace.key_words(), 1);
+        assert!(trace.values.contains(&Value::Key(0)) && !trace.values.contains(&Value::Constant(small(7))));
+        let unused = run_marked(&body, HashMap::from([(small(7), 0), (small(8), 1)]));
+        assert_eq!(unused.expect_err("refused").to_string(), "word 1 of the key is not used");
     }
 }

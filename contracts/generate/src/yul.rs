@@ -1,7 +1,8 @@
 //! Writes a [`Trace`] as a Yul object, smaller and cheaper than the code it was read from.
 //!
 //! A value that is used once is written where it is used; one that is used more often has a word of
-//! memory, which is used again when its value is not. Calldata is read where it lies.
+//! memory, which is used again when its value is not. Calldata is read where it lies: the public
+//! inputs, the proof, and behind them the key, where it is none of the code.
 //!
 //! ```text
 //! memory: 0x00 sum, point, factor; then both pairings | MODEXP inverse | SLOTS values | TRANSCRIPT
@@ -29,23 +30,25 @@ const SLOTS: usize = 0x240;
 const EARLY_SLOTS: usize = 16;
 /// Hash of the transcript so far, and what is hashed next.
 const TRANSCRIPT: usize = SLOTS + 32 * EARLY_SLOTS;
+/// First line of every object.
+const HEADER: &str = "// Written by `cargo run --release -p pogo-contracts-generate`; do not edit.";
 /// Words of stack that an expression may take: the EVM reaches 16 deep.
 const MOST_STACK: usize = 11;
 
-/// Ids that the object names when it is called without data.
+/// What the object says of itself when it is called without data.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ids {
-    /// Of the circuit.
-    pub(crate) circuit: Word,
-    /// Of the SRS.
+    /// Id of the circuit; of a verifier that takes a key, the hash of the code that holds the keys.
+    pub(crate) of: Word,
+    /// Id of the SRS.
     pub(crate) srs: Word,
 }
 
-/// The object.
+/// The object of this name.
 ///
 /// # Errors
 /// When the steps are not one transcript, then inversions, then one sum of points and its pairing.
-pub(crate) fn object(trace: &Trace, ids: Ids, modulus: Word) -> Result<String> {
+pub(crate) fn object(name: &str, trace: &Trace, ids: Ids, modulus: Word) -> Result<String> {
     let mut writer = Writer::new(trace);
     writer.lines.push(Line::text(format!("let f_q := {}", literal(&modulus))));
     writer.lines.push(Line::text("let success := 1".into()));
@@ -53,14 +56,18 @@ pub(crate) fn object(trace: &Trace, ids: Ids, modulus: Word) -> Result<String> {
         writer.step(step, modulus)?;
     }
     let body = place(&writer.lines, writer.slots)?;
-    let Ids { circuit, srs } = ids;
+    let Ids { of, srs } = ids;
+    let (key, id) = match trace.key_words() {
+        0 => (String::new(), "circuit id"),
+        words => (format!(", then {words} words of the key"), "hash of the code of StepKeys"),
+    };
     Ok(format!(
         "\
-// Written by `cargo run --release -p pogo-contracts-generate`; do not edit.
-// Calldata: public inputs, then the proof, 32 bytes a word. Returns the word 1, or reverts.
-// Without calldata: returns the circuit id and the SRS id.
+{HEADER}
+// Calldata: public inputs, then the proof{key}, 32 bytes a word. Returns the word 1, or reverts.
+// Without calldata: returns the {id} and the SRS id.
 // For RoundVerifier only, which checks lengths, points and scalars before it calls.
-object \"HaloVerifier\" {{
+object \"{name}\" {{
     code {{
         datacopy(0, dataoffset(\"runtime\"), datasize(\"runtime\"))
         return(0, datasize(\"runtime\"))
@@ -78,9 +85,20 @@ object \"HaloVerifier\" {{
     }}
 }}
 ",
-        literal(&circuit),
+        literal(&of),
         literal(&srs)
     ))
+}
+
+/// An object whose code is STOP and then, one behind the other, these parts.
+pub(crate) fn data(name: &str, parts: &[(&str, Vec<u8>)]) -> Result<String> {
+    let (mut copies, mut texts, mut at) = (String::new(), String::new(), 1);
+    for (part, bytes) in parts {
+        writeln!(copies, "        datacopy({at:#x}, dataoffset(\"{part}\"), datasize(\"{part}\"))")?;
+        writeln!(texts, "    data \"{part}\" hex\"{}\"", hex(bytes))?;
+        at += bytes.len();
+    }
+    Ok(format!("{HEADER}\nobject \"{name}\" {{\n    code {{\n{copies}        return(0, {at:#x})\n    }}\n{texts}}}\n"))
 }
 
 /// A line of code, in which slots are numbers yet.
@@ -136,6 +154,8 @@ impl Code {
 
 struct Writer<'a> {
     trace: &'a Trace,
+    /// Where in calldata the key starts: behind all that snark-verifier reads.
+    key: usize,
     uses: Vec<usize>,
     lines: Vec<Line>,
     kept: HashMap<Id, usize>,
@@ -151,8 +171,10 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(trace: &'a Trace) -> Self {
         let uses = uses(trace);
+        let ends = trace.values.iter().map(|&value| if let Value::Calldata(at) = value { at + 32 } else { 0 });
         Self {
             trace,
+            key: ends.max().unwrap_or(0),
             uses,
             lines: Vec::new(),
             kept: HashMap::new(),
@@ -179,16 +201,17 @@ impl<'a> Writer<'a> {
     fn challenge(&mut self, words: &[Id], one: bool) -> Result<()> {
         let (&first, rest) = words.split_first().context("an empty hash")?;
         match self.trace.values[first] {
-            Value::Constant(word) if self.challenges == 0 => self.store(TRANSCRIPT, Code::text(literal(&word))),
+            Value::Constant(_) | Value::Key(_) if self.challenges == 0 => {
+                let digest = self.code(first)?;
+                self.store(TRANSCRIPT, digest);
+            }
             Value::Hash(hash) if hash + 1 == self.challenges => {}
             _ => bail!("the transcript is not a chain"),
         }
-        let start = rest.first().map(|&id| self.calldata(id)).transpose()?;
+        let start = rest.first().and_then(|&id| self.calldata(id));
         for (i, &id) in rest.iter().enumerate() {
-            ensure!(
-                Some(self.calldata(id)?) == start.map(|start| start + 32 * i),
-                "the proof is not absorbed in order"
-            );
+            let at = self.calldata(id).with_context(|| format!("{:?} is absorbed", self.trace.values[id]))?;
+            ensure!(Some(at) == start.map(|start| start + 32 * i), "the proof is not absorbed in order");
         }
         if let Some(start) = start {
             self.line(format!("calldatacopy({:#x}, {start:#x}, {:#x})", TRANSCRIPT + 32, 32 * rest.len()));
@@ -271,11 +294,11 @@ impl<'a> Writer<'a> {
     }
 
     fn put_point(&mut self, at: usize, [x, y]: Point) -> Result<()> {
-        match [self.trace.values[x], self.trace.values[y]] {
-            [Value::Calldata(start), Value::Calldata(next)] if next == start + 32 => {
+        match (self.trace.values[x], self.trace.values[y], self.calldata(x), self.calldata(y)) {
+            (.., Some(start), Some(next)) if next == start + 32 => {
                 self.line(format!("calldatacopy({at:#x}, {start:#x}, 0x40)"));
             }
-            [Value::Constant(x), Value::Constant(y)] => {
+            (Value::Constant(x), Value::Constant(y), ..) => {
                 self.store(at, Code::text(literal(&x)));
                 self.store(at + 32, Code::text(literal(&y)));
             }
@@ -289,9 +312,11 @@ impl<'a> Writer<'a> {
         if let Some(&slot) = self.kept.get(&id) {
             return Ok(Code::slot(slot));
         }
+        if let Some(at) = self.calldata(id) {
+            return Ok(Code::text(format!("calldataload({at:#x})")));
+        }
         let code = match self.trace.values[id] {
             Value::Constant(word) => return Ok(Code::text(literal(&word))),
-            Value::Calldata(at) => return Ok(Code::text(format!("calldataload({at:#x})"))),
             Value::Negative(of) => self.code(of)?.negative(),
             Value::Sum(left, right) => self.operation("addmod", left, right)?,
             Value::Product(left, right) => self.operation("mulmod", left, right)?,
@@ -336,10 +361,12 @@ impl<'a> Writer<'a> {
         self.lines.push(Line::text(text));
     }
 
-    fn calldata(&self, id: Id) -> Result<usize> {
+    /// Where in calldata a value lies.
+    fn calldata(&self, id: Id) -> Option<usize> {
         match self.trace.values[id] {
-            Value::Calldata(at) => Ok(at),
-            value => bail!("{value:?} is absorbed"),
+            Value::Calldata(at) => Some(at),
+            Value::Key(index) => Some(self.key + 32 * index),
+            _ => None,
         }
     }
 }
@@ -411,7 +438,11 @@ fn place(lines: &[Line], slots: usize) -> Result<String> {
 
 /// A word as a literal.
 fn literal(word: &Word) -> String {
-    let digits: String = word.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = hex(word);
     let digits = digits.trim_start_matches('0');
     format!("0x{}", if digits.is_empty() { "0" } else { digits })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

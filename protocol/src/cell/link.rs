@@ -8,10 +8,9 @@ use ark_ff::AdditiveGroup;
 
 use super::Record;
 use super::opened::{ensure, packed};
-use crate::leaf::tag;
+use crate::leaf::loss_leaf;
 use crate::merkle::Path;
 use crate::opening::{Roots, Violation};
-use crate::poseidon;
 use crate::statement::{STEP_BITS, TRACE_BITS};
 
 /// What is public of a cell.
@@ -21,7 +20,7 @@ pub struct LinkSample {
     pub step: u32,
     /// Position of the losses up to the last row in the trace.
     pub losses: usize,
-    /// Whether the task starts with this round, so that no exponents are fixed in record 0.
+    /// Whether the task starts with this round: exactly then no exponents are fixed in record 0.
     pub fresh: bool,
 }
 
@@ -46,6 +45,8 @@ pub struct LinkOpening {
     pub before: Record,
     /// Record `step + 1`.
     pub after: Record,
+    /// Label of the last row.
+    pub label: u16,
     /// Path of the losses up to the last row.
     pub path: Path,
 }
@@ -59,7 +60,7 @@ impl LinkOpening {
         let LinkSample { step, losses, fresh } = self.sample;
         self.before.check(step, roots)?;
         self.after.check(step + 1, roots)?;
-        let leaf = poseidon::hash(Fr::from(tag::LOSS), self.after.loss, Fr::ZERO);
+        let leaf = loss_leaf(self.after.loss, self.label);
         self.after.traces("losses", leaf, losses, &self.path, roots)?;
         let asked = if self.before.next == Fr::ZERO { self.after.next } else { self.before.next };
         ensure(self.after.used == asked, Violation::Link { field: "exponents used" })?;
@@ -72,6 +73,6 @@ impl LinkOpening {
         {
             ensure(*value == Fr::ZERO, Violation::Link { field })?;
         }
-        ensure(!fresh || *next == Fr::ZERO, Violation::Link { field: "next exponents" })
+        ensure(fresh == (*next == Fr::ZERO), Violation::Link { field: "next exponents" })
     }
 }

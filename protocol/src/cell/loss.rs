@@ -21,7 +21,7 @@ use super::input::{DATA_DEPTH, RECORDS_BITS};
 use super::opened::{ensure, equal, holds_all, packed};
 use super::{ByteLeaf, ExponentsLeaf, Record, WordLeaf};
 use crate::fixed::{LEAF, WORD_BIAS, WORD_BITS, logit, requantize_stochastic, softmax_row};
-use crate::leaf::{data_root, tag};
+use crate::leaf::{data_root, loss_leaf, tag};
 use crate::merkle::{Path, root_of};
 use crate::opening::{Roots, Violation};
 use crate::poseidon;
@@ -78,6 +78,17 @@ impl LossSample {
     }
 }
 
+/// Losses of the batch up to a row, with the label of the row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LossLeaf {
+    /// Losses up to the row.
+    pub loss: Fr,
+    /// Label of the row.
+    pub label: u16,
+    /// Path to the tree root of the trace.
+    pub path: Path,
+}
+
 /// Everything that one cell opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LossOpening {
@@ -89,8 +100,8 @@ pub struct LossOpening {
     pub sums: WordLeaf,
     /// 8-bit errors of the last layer.
     pub errors: ByteLeaf,
-    /// Losses up to the row before, and their path; zeros for row 0.
-    pub before: (Fr, Path),
+    /// The row before; zeros for row 0.
+    pub before: LossLeaf,
     /// Losses up to the row, and their path.
     pub losses: (Fr, Path),
     /// Exponents of the last tensor that the step used.
@@ -116,15 +127,16 @@ impl LossOpening {
         self.after.check(step + 1, roots)?;
         self.after.traces("sums", self.sums.hash()?, sums, &self.sums.path, roots)?;
         self.after.traces("errors", self.errors.hash(), errors, &self.errors.path, roots)?;
-        let leaf = |loss| poseidon::hash(Fr::from(tag::LOSS), loss, Fr::ZERO);
         let start = match before {
             Some(position) => {
-                self.after.traces("losses before", leaf(self.before.0), position, &self.before.1, roots)?;
-                self.before.0
+                let LossLeaf { loss, label, path } = &self.before;
+                self.after.traces("losses before", loss_leaf(*loss, *label), position, path, roots)?;
+                *loss
             }
             None => Fr::ZERO,
         };
-        self.after.traces("losses", leaf(self.losses.0), losses, &self.losses.1, roots)?;
+        let leaf = loss_leaf(self.losses.0, self.label);
+        self.after.traces("losses", leaf, losses, &self.losses.1, roots)?;
         self.used.check(tensor, tensor + 1, self.after.used)?;
         self.next.check(tensor, tensor + 1, self.after.next)?;
         let data_record = poseidon::hash(Fr::from(tag::DATA_RECORD), Fr::from(self.label), self.features);

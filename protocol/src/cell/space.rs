@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::input::DATA_DEPTH;
+use super::peak::Scaled;
 use super::{Cell, Kind};
 use crate::fixed::LEAF;
 use crate::merkle::{Layout, LeafPlace};
@@ -63,6 +64,10 @@ pub enum Place {
     Batch(usize),
     /// The step.
     Step,
+    /// An exponent of a tensor.
+    Exponent(Scaled, usize),
+    /// A tensor of the 4-bit model.
+    Tensor(usize),
 }
 
 impl<'a> CellSpace<'a> {
@@ -83,6 +88,8 @@ impl<'a> CellSpace<'a> {
             Kind::Errors => self.hidden().map(|l| rows(TensorId::Errors(l))).sum(),
             Kind::Product => self.products().map(|(_, placed)| tiles(placed)).sum(),
             Kind::Blank => self.padded().map(blanks).sum(),
+            Kind::Peak => self.exponents().count(),
+            Kind::Scale => self.tensors(),
         };
         count as u64
     }
@@ -118,22 +125,39 @@ impl<'a> CellSpace<'a> {
             Kind::Errors => self.row(index, self.hidden().map(TensorId::Errors)),
             Kind::Product => self.tile(index),
             Kind::Blank => self.blank(index),
+            Kind::Peak => self.exponents().nth(index).map(|(scaled, tensor)| Place::Exponent(scaled, tensor)),
+            Kind::Scale => Some(Place::Tensor(index)),
         }
     }
 
-    /// All cells of a kind in one step.
+    /// All cells of a kind in one step; those of a kind that is not of a step are taken as of step 0.
     pub fn of_step(&self, kind: Kind, step: u32) -> Vec<Cell> {
-        (0..self.count(kind) as u32).map(|index| Cell::new(kind, step, index)).collect()
+        let count = if kind.is_of_step() || step == 0 { self.count(kind) } else { 0 };
+        (0..count as u32).map(|index| Cell::new(kind, step, index)).collect()
+    }
+
+    fn tensors(&self) -> usize {
+        self.spec.layers.len().saturating_sub(1)
+    }
+
+    /// Exponents of a step: of all weights, of the activations of all tensors but the first, of all
+    /// errors.
+    fn exponents(&self) -> impl Iterator<Item = (Scaled, usize)> {
+        let tensors = self.tensors();
+        let of = |scaled, range: core::ops::Range<usize>| range.map(move |l| (scaled, l));
+        let errors = of(Scaled::Errors, 0..tensors.saturating_sub(1));
+        let last = of(Scaled::Losses, tensors.saturating_sub(1)..tensors);
+        of(Scaled::Weights, 0..tensors).chain(of(Scaled::Activations, 1..tensors)).chain(errors).chain(last)
     }
 
     /// Tensors but the last.
     fn hidden(&self) -> impl Iterator<Item = usize> {
-        0..self.spec.layers.len().saturating_sub(2)
+        0..self.tensors().saturating_sub(1)
     }
 
     /// Products in their order, each with the tensor of its results.
     fn products(&self) -> impl Iterator<Item = ((Orientation, usize), &Placed)> {
-        let tensors = self.spec.layers.len().saturating_sub(1);
+        let tensors = self.tensors();
         let all = Orientation::ALL.into_iter().flat_map(move |orientation| (0..tensors).map(move |l| (orientation, l)));
         all.filter_map(|(orientation, l)| {
             Some(((orientation, l), self.trace.tensor(ProductCell::result(orientation, l))?))

@@ -208,7 +208,8 @@ impl<'a> Mined<'a> {
             let traced = self.traced_step(step)?;
             let cells = round.trace.iter().flat_map(|trace| {
                 let space = CellSpace::new(&round.spec, &round.layout, trace);
-                Kind::ALL.into_iter().filter(|kind| kind.is_traced()).flat_map(move |kind| space.of_step(kind, step))
+                let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_traced());
+                kinds.flat_map(move |kind| space.of_step(kind, step))
             });
             let cells: Vec<Cell> = cells.collect();
             let check = |&cell: &Cell| -> Result<Option<(Cell, Violation)>, Error> {
@@ -222,7 +223,7 @@ impl<'a> Mined<'a> {
 
     /// What opens the traced cells of the round; none where it commits to no traces.
     pub fn opener(&self) -> Option<Opener<'_>> {
-        Opener::new(self.public(), self.job.round.shape.steps_depth, &self.trace.records, self.job.data)
+        Opener::new(self.public(), self.job.round.shape.steps_depth, &self.trace, self.job.data)
     }
 
     /// A step of a round that commits to traces, as its miner has it.

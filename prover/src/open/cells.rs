@@ -5,6 +5,7 @@
 //! from the step. Whether it obeys its relation is for [`CellOpening::check`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
@@ -14,13 +15,16 @@ use pogo_protocol::cell::errors::{ErrorsOpening, ErrorsSample};
 use pogo_protocol::cell::init::InitOpening;
 use pogo_protocol::cell::input::{InputOpening, InputSample};
 use pogo_protocol::cell::link::LinkOpening;
-use pogo_protocol::cell::loss::{LossOpening, LossSample};
+use pogo_protocol::cell::loss::{LossLeaf, LossOpening, LossSample};
 use pogo_protocol::cell::momentum::{Momenta, MomentumOpening, MomentumSample};
+use pogo_protocol::cell::peak::{PeakOpening, PeakSample, PeakValues, Scaled};
+use pogo_protocol::cell::scale::{ScaleOpening, ScaleSample};
 use pogo_protocol::cell::weights::{WeightsOpening, WeightsSample};
 use pogo_protocol::cell::{ByteLeaf, Cell, CellOpening, ExponentsLeaf, Place, Record, WordLeaf};
 use pogo_protocol::data::DataSet;
+use pogo_protocol::fixed::LEAF;
 use pogo_protocol::leaf::{FEATURES_DEPTH, feature_leaves, tag, weights_hash};
-use pogo_protocol::merkle::{LeafPlace, Tree, hash_pairs};
+use pogo_protocol::merkle::{Layout, LeafPlace, Path, Tree, hash_pairs};
 use pogo_protocol::model::{Exponents, State};
 use pogo_protocol::poseidon;
 use pogo_protocol::product::{ProductCell, TracedRecord};
@@ -30,6 +34,7 @@ use pogo_protocol::trace::{Placed, TensorId, Trace, TraceLayout};
 use rayon::prelude::*;
 
 use super::Model;
+use super::peaks::{self, Row};
 use crate::commit::{data_tree, leaf_of, momenta_hash, records_tree};
 use crate::error::Error;
 use crate::round::Round;
@@ -52,7 +57,7 @@ pub fn open(
 ) -> Result<Vec<Vec<CellOpening>>, Error> {
     let cells: BTreeSet<Cell> = parts.iter().flat_map(|part| &part.cells).copied().collect();
     let Some(&first) = cells.first() else { return Ok(Vec::new()) };
-    let opener = Opener::new(public.clone(), job.round.shape.steps_depth, &trained.records, job.data);
+    let opener = Opener::new(public.clone(), job.round.shape.steps_depth, trained, job.data);
     let opener = opener.ok_or(Error::NoCell { cell: first })?;
     let (roots, depths) = (public.roots(), job.round.depths());
     let mut stepper = Stepper::new(job, trained.records[0].state_root)?;
@@ -80,6 +85,9 @@ pub struct Opener<'a> {
     records_tree: Tree,
     data: &'a DataSet,
     data_tree: Tree,
+    last_state: &'a State,
+    /// The final state in its tree, made for the first scale cell.
+    last: OnceLock<Model>,
 }
 
 /// One step with its tensors and trees.
@@ -123,12 +131,13 @@ impl<'a> Opener<'a> {
     pub fn new(
         round: PublicRound<'a>,
         steps_depth: usize,
-        records: &'a [StepRecord],
+        trained: &'a train::Trace,
         data: &'a DataSet,
     ) -> Option<Self> {
-        let layout = round.trace?;
+        let (layout, records) = (round.trace?, trained.records.as_slice());
         let (records_tree, data_tree) = (records_tree(steps_depth, records), data_tree(data));
-        Some(Self { round, layout, records, records_tree, data, data_tree })
+        let (last_state, last) = (&trained.state, OnceLock::new());
+        Some(Self { round, layout, records, records_tree, data, data_tree, last_state, last })
     }
 
     /// Opens a cell of this step, whether it holds or not.
@@ -139,9 +148,20 @@ impl<'a> Opener<'a> {
     pub fn open(&self, step: &TracedStep, cell: Cell) -> Result<CellOpening, Error> {
         let place = self.round.space().and_then(|space| space.place(cell));
         match (self.round.sample(cell), place) {
-            (Some(sample), Some(place)) if cell.step == step.step => At { of: self, step, cell }.open(sample, place),
+            (Some(sample), Some(place)) if cell.step == step.step || !cell.kind.is_of_step() => {
+                At { of: self, step, cell }.open(sample, place)
+            }
             _ => Err(Error::NoCell { cell }),
         }
+    }
+
+    /// The final state in its tree.
+    fn last(&self) -> Result<&Model, Error> {
+        if let Some(last) = self.last.get() {
+            return Ok(last);
+        }
+        let last = Model::new(self.round.layout, self.last_state.clone())?;
+        Ok(self.last.get_or_init(|| last))
     }
 }
 
@@ -160,6 +180,7 @@ impl At<'_> {
                 sample,
                 before: self.before(),
                 after: self.after(),
+                label: self.loss_leaf(self.of.round.spec.batch as usize - 1)?.label,
                 path: path(sample.losses),
             }),
             (Sample::Input(sample), _) => CellOpening::Input(self.input(sample)?),
@@ -179,8 +200,58 @@ impl At<'_> {
             (Sample::Init(sample), _) => {
                 CellOpening::Init(InitOpening { sample, path: self.step.before.tree.path(sample.position) })
             }
+            (Sample::Peak(sample), _) => CellOpening::Peak(self.peak(sample)?),
+            (Sample::Scale(sample), Place::Tensor(tensor)) => CellOpening::Scale(self.scale(sample, tensor)?),
             _ => return Err(self.none()),
         })
+    }
+
+    fn peak(&self, sample: PeakSample) -> Result<PeakOpening, Error> {
+        let (tensor, scaled) = (sample.tensor as usize, sample.scaled);
+        let of = match scaled {
+            Scaled::Weights | Scaled::Losses => tensor,
+            Scaled::Activations => tensor - 1,
+            Scaled::Errors => tensor + 1,
+        };
+        let used = self.used(of)?;
+        let opening = |index, values| -> Result<PeakOpening, Error> {
+            let (before, after) = (self.before(), self.after());
+            Ok(PeakOpening { sample, index, before, after, next: self.next(tensor)?, used: used.clone(), values })
+        };
+        if scaled == Scaled::Weights {
+            let (layout, before) = (self.of.round.layout, &self.step.before);
+            let index = peaks::of_weights(layout, &before.state, tensor);
+            let (weights, momenta_hash, path) = leaf_at(layout, before, tensor, index)?;
+            return opening(index, PeakValues::Weights(weights, momenta_hash, path));
+        }
+        let (e, classes) = (used.input.wrapping_add(used.weights()), self.of.round.spec.classes());
+        let row = peaks::of_trace(self.of.layout, &self.step.trace, scaled, tensor, e, classes);
+        let Row { row, column, index } = row.ok_or(self.none())?;
+        let values = match scaled {
+            Scaled::Weights => return Err(self.none()),
+            Scaled::Activations => PeakValues::Activations(self.words(TensorId::Sums(of), row, column)?),
+            Scaled::Errors => PeakValues::Errors(
+                self.words(TensorId::Below(of), row, column)?,
+                self.bytes(TensorId::Inputs(of), row, column)?,
+            ),
+            Scaled::Losses => PeakValues::Losses(self.words(TensorId::Sums(of), row, column)?, self.loss_leaf(row)?),
+        };
+        opening(index, values)
+    }
+
+    fn scale(&self, sample: ScaleSample, tensor: usize) -> Result<ScaleOpening, Error> {
+        let (layout, last) = (self.of.round.layout, self.of.last()?);
+        let index = peaks::of_weights(layout, &last.state, tensor);
+        let (weights, momenta_hash, path) = leaf_at(layout, last, tensor, index)?;
+        Ok(ScaleOpening { sample, index, weights, momenta_hash, path })
+    }
+
+    /// Losses up to a row, with its label.
+    fn loss_leaf(&self, row: usize) -> Result<LossLeaf, Error> {
+        let (trace, placed) = (&self.step.trace, self.placed(TensorId::Losses)?);
+        let both = trace.losses().get(row).zip(trace.labels().get(row)).ok_or(self.none())?;
+        let path = self.step.tree.path(placed.position(row, 0, 0));
+        Ok(LossLeaf { loss: Fr::from(*both.0), label: *both.1, path })
     }
 
     fn input(&self, sample: InputSample) -> Result<InputOpening, Error> {
@@ -236,20 +307,17 @@ impl At<'_> {
     fn loss(&self, sample: LossSample, row: usize) -> Result<LossOpening, Error> {
         let (last, record) = (sample.tensor as usize, sample.record as usize);
         let label = *self.of.data.labels.get(record).ok_or(self.none())?;
-        let losses = |row: usize, position: usize| {
-            let loss = self.step.trace.losses().get(row).copied().ok_or(self.none())?;
-            Ok::<_, Error>((Fr::from(loss), self.step.tree.path(position)))
-        };
+        let losses = self.loss_leaf(row)?;
         Ok(LossOpening {
             sample,
             after: self.after(),
             sums: self.words(TensorId::Sums(last), row, 0)?,
             errors: self.bytes(TensorId::Errors(last), row, 0)?,
             before: match sample.before {
-                Some(position) => losses(row - 1, position)?,
-                None => (Fr::ZERO, vec![Fr::ZERO; self.of.layout.depth()]),
+                Some(_) => self.loss_leaf(row - 1)?,
+                None => LossLeaf { loss: Fr::ZERO, label: 0, path: vec![Fr::ZERO; self.of.layout.depth()] },
             },
-            losses: losses(row, sample.losses)?,
+            losses: (losses.loss, losses.path),
             used: self.used(last)?,
             next: self.next(last)?,
             label,
@@ -344,6 +412,14 @@ impl At<'_> {
     fn placed(&self, id: TensorId) -> Result<&Placed, Error> {
         self.of.layout.tensor(id).ok_or(self.none())
     }
+}
+
+/// Weights, hash of the momenta half and path of a leaf of a tensor, `index` positions after its first.
+fn leaf_at(layout: &Layout, model: &Model, tensor: usize, index: u32) -> Result<([i32; LEAF], Fr, Path), Error> {
+    let position = layout.positions_of(tensor).start + index as usize;
+    let leaf = layout.leaves_of(tensor).find(|&leaf| layout.place(leaf).position == position).unwrap_or(0);
+    let weights = *leaf_of(&model.state.weights[tensor], layout.place(leaf).index_in_tensor);
+    Ok((weights, momenta_hash(layout, &model.state, leaf)?, model.tree.path(position)))
 }
 
 /// Tree over the features of a data record.

@@ -1,0 +1,207 @@
+//! The peak cell: an exponent asked for the next step is not larger than a value needs.
+//!
+//! The cells of the rows hold every value to the exponent; a peak cell opens one value that would not
+//! fit the next smaller one, or shows that there is none smaller:
+//!
+//! ```text
+//! asked = e, or some |x| of the tensor has byte_shift(|x|) = asked - e
+//! ```
+//!
+//! Which value, the miner chooses: an index `i` below a public count, whose row stands at
+//! `first + stride * floor(i / 64) + i mod 64` for a public place in each tensor that is opened.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use ark_bn254::Fr;
+
+use super::loss::LossLeaf;
+use super::opened::{ensure, packed};
+use super::{ByteLeaf, ExponentsLeaf, Record, WordLeaf};
+use crate::fixed::{LEAF, WORD_BIAS, WORD_BITS, byte_shift, logit, softmax_row};
+use crate::leaf::{loss_leaf, state_leaf, weights_hash};
+use crate::merkle::Path;
+use crate::opening::{Roots, Violation};
+use crate::statement::{STEP_BITS, TENSOR_BITS, TRACE_BITS};
+
+/// What has an exponent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scaled {
+    /// The weights of a tensor.
+    Weights,
+    /// The activations that a tensor takes.
+    Activations,
+    /// The errors of the output of a tensor but the last.
+    Errors,
+    /// The errors of the last tensor.
+    Losses,
+}
+
+impl Scaled {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Weights, Self::Activations, Self::Errors, Self::Losses];
+}
+
+/// Where the rows of a tensor stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// Position of row 0.
+    pub first: usize,
+    /// Positions from a row to the row 64 below it, or to the next column of tiles.
+    pub stride: usize,
+}
+
+impl Rows {
+    /// Position of the row with this index.
+    pub fn position(self, index: u32) -> usize {
+        self.first + self.stride * (index as usize / LEAF) + index as usize % LEAF
+    }
+}
+
+/// What is public of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeakSample {
+    /// What has the exponent.
+    pub scaled: Scaled,
+    /// The step.
+    pub step: u32,
+    /// Where the rows of weights stand in the state, or those of the words in the trace.
+    pub values: Rows,
+    /// Where the rows of what is opened beside them stand: activations, or losses with their labels.
+    pub beside: Rows,
+    /// Indices that may be chosen.
+    pub count: u32,
+    /// The tensor.
+    pub tensor: u32,
+    /// Tensors of the model.
+    pub tensors: u32,
+    /// Exponent of the last errors before they are rounded; else 0.
+    pub exponent: i32,
+    /// 64 less the classes, for the last errors; else 0.
+    pub padding: u32,
+}
+
+/// Bits of the count.
+pub const COUNT_BITS: u32 = 31;
+
+impl PeakSample {
+    /// `step | first | stride | first beside | stride beside | count | tensor | tensors`, low first;
+    /// `exponent + 2^30 | padding`.
+    pub fn elements(&self) -> Vec<Fr> {
+        let fields = [
+            (self.step.into(), STEP_BITS),
+            (self.values.first as u64, TRACE_BITS),
+            (self.values.stride as u64, TRACE_BITS),
+            (self.beside.first as u64, TRACE_BITS),
+            (self.beside.stride as u64, TRACE_BITS),
+            (self.count.into(), COUNT_BITS),
+            (self.tensor.into(), TENSOR_BITS),
+            (self.tensors.into(), TENSOR_BITS),
+        ];
+        let exponent = self.exponent.wrapping_add(WORD_BIAS) as u32;
+        vec![packed(&fields), packed(&[(exponent.into(), WORD_BITS), (self.padding.into(), 6)])]
+    }
+}
+
+/// Everything that one cell opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeakOpening {
+    /// What is public of it.
+    pub sample: PeakSample,
+    /// The chosen index.
+    pub index: u32,
+    /// Record `step`.
+    pub before: Record,
+    /// Record `step + 1`.
+    pub after: Record,
+    /// Exponents of the tensor for the next step.
+    pub next: ExponentsLeaf,
+    /// Exponents that the step used: of the tensor whose values are opened (not for weights).
+    pub used: ExponentsLeaf,
+    /// The row of values.
+    pub values: PeakValues,
+}
+
+/// The row of values of a peak cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeakValues {
+    /// Weights of a leaf, the hash of its momenta half, and its path in the state.
+    Weights([i32; LEAF], Fr, Path),
+    /// Sums of the layer below.
+    Activations(WordLeaf),
+    /// Errors below, and the activations that mask them.
+    Errors(WordLeaf, ByteLeaf),
+    /// Sums of the last layer, and the label of the row.
+    Losses(WordLeaf, LossLeaf),
+}
+
+impl PeakOpening {
+    /// Whether the exponent is not too large.
+    ///
+    /// # Errors
+    /// The first [`Violation`] found.
+    pub fn check(&self, roots: &Roots) -> Result<(), Violation> {
+        let PeakSample { step, values, beside, count, tensor, tensors, exponent, padding, .. } = self.sample;
+        self.before.check(step, roots)?;
+        self.after.check(step + 1, roots)?;
+        let index = i64::from(self.index);
+        let beyond = Violation::Value { what: "index", index: 0, expected: i64::from(count) - 1, got: index };
+        ensure(self.index < count, beyond)?;
+        self.next.check(tensor, tensors, self.after.next)?;
+        let (position, beside) = (values.position(self.index), beside.position(self.index));
+        let of = match self.sample.scaled {
+            Scaled::Weights | Scaled::Losses => tensor,
+            Scaled::Activations => tensor.wrapping_sub(1),
+            Scaled::Errors => tensor + 1,
+        };
+        if self.sample.scaled != Scaled::Weights {
+            self.used.check(of, tensors, self.after.used)?;
+        }
+        let used = &self.used;
+        let words = |leaf: &WordLeaf| self.after.traces("values", leaf.hash()?, position, &leaf.path, roots);
+        let (asked, e, magnitudes): (i32, i32, [u32; LEAF]) = match &self.values {
+            PeakValues::Weights(weights, momenta_hash, path) => {
+                let leaf = state_leaf(weights_hash(weights)?, *momenta_hash);
+                self.before.holds(leaf, position, path, roots)?;
+                (self.next.shift, 0, weights.map(i32::unsigned_abs))
+            }
+            PeakValues::Activations(sums) => {
+                words(sums)?;
+                let e = used.input.wrapping_add(used.weights());
+                (self.next.input, e, sums.words.map(|sum| sum.max(0).unsigned_abs()))
+            }
+            PeakValues::Errors(below, activations) => {
+                words(below)?;
+                self.after.traces("activations", activations.hash(), beside, &activations.path, roots)?;
+                let e = used.errors.wrapping_add(used.weights());
+                let masked = |j: usize| if activations.bytes[j] > 0 { below.words[j].unsigned_abs() } else { 0 };
+                (self.next.errors, e, core::array::from_fn(masked))
+            }
+            PeakValues::Losses(sums, row) => {
+                words(sums)?;
+                self.after.traces("label", loss_leaf(row.loss, row.label), beside, &row.path, roots)?;
+                let classes = LEAF.saturating_sub(padding as usize);
+                let label = usize::from(row.label);
+                let legal =
+                    Violation::Value { what: "label", index: 0, expected: classes as i64 - 1, got: label as i64 };
+                ensure(label < classes, legal)?;
+                let e = used.input.wrapping_add(used.weights());
+                let logits: Vec<i32> = sums.words[..classes].iter().map(|&sum| logit(sum, e)).collect();
+                let mut errors = [0; LEAF];
+                softmax_row(&logits, label, &mut errors[..classes]);
+                (self.next.errors, exponent, errors.map(i32::unsigned_abs))
+            }
+        };
+        let scaled = match &self.values {
+            PeakValues::Weights(..) => Scaled::Weights,
+            PeakValues::Activations(..) => Scaled::Activations,
+            PeakValues::Errors(..) => Scaled::Errors,
+            PeakValues::Losses(..) => Scaled::Losses,
+        };
+        ensure(scaled == self.sample.scaled, Violation::OtherCell)?;
+        let (room, largest) = (i64::from(asked) - i64::from(e), magnitudes.into_iter().max().unwrap_or(0));
+        let needed = i64::from(byte_shift(largest));
+        let tight = Violation::Value { what: "exponent needed by value", index: 0, expected: needed, got: room };
+        ensure((0..=24).contains(&room) && room <= needed, tight)
+    }
+}

@@ -67,9 +67,9 @@ fn a_changed_element_of_the_trace_breaks_the_cells_that_read_it_and_no_others() 
         (TensorId::Errors(0), &["product:1:6", "product:1:7", "errors:1:0"]),
         (TensorId::Gradients(0), &["product:1:6", "momentum:1:0"]),
         (TensorId::Weights(1), &["weights:1:132", "product:1:4", "product:1:12"]),
-        (TensorId::Inputs(1), &["product:1:4", "product:1:10", "activation:1:0", "errors:1:0"]),
+        (TensorId::Inputs(1), &["product:1:4", "product:1:10", "activation:1:0"]),
         (TensorId::Sums(1), &["product:1:5"]),
-        (TensorId::Errors(1), &["product:1:10", "product:1:12", "product:1:13", "loss:1:0"]),
+        (TensorId::Errors(1), &["product:1:10", "product:1:11", "product:1:12", "product:1:13", "loss:1:0"]),
         (TensorId::Gradients(1), &["product:1:10", "momentum:1:132"]),
         (TensorId::Below(1), &["product:1:12"]),
         (TensorId::Losses, &["loss:1:0", "loss:1:1"]),
@@ -99,7 +99,9 @@ fn a_salt_in_a_record_breaks_a_link_or_every_traced_cell_of_the_step() {
 
     let space = CellSpace::new(&ground.round.spec, &ground.round.layout, ground.round.trace.as_ref().unwrap());
     let traced = Kind::ALL.into_iter().filter(|kind| kind.is_traced());
-    let all: Vec<Cell> = traced.flat_map(|kind| space.of_step(kind, LIE)).collect();
+    // The peaks of weights, the first of their kind, open the state and no trace.
+    let opens_none = |cell: &Cell| cell.kind == Kind::Peak && (cell.index as usize) < ground.round.spec.tensors().len();
+    let all: Vec<Cell> = traced.flat_map(|kind| space.of_step(kind, LIE)).filter(|cell| !opens_none(cell)).collect();
     assert_eq!(salted(|draft| draft.record.trace_root += Fr::from(1u64)), all);
 }
 

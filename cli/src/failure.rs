@@ -99,7 +99,7 @@ impl From<Error> for Failure {
             | Error::ModelTooLarge(_)
             | Error::TooManySteps { .. }
             | Error::CheckpointEvery { .. }
-            | Error::Classes { .. }
+            | Error::Unprovable(_)
             | Error::Unfinished { .. } => Self::Usage(text),
             Error::Proving(_) | Error::Gpu(_) => Self::Environment(text),
             _ => Self::Check(text),

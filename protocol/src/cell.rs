@@ -45,7 +45,7 @@ use scale::ScaleOpening;
 use weights::WeightsOpening;
 
 pub use opened::{ByteLeaf, Depths, ExponentsLeaf, Record, WordLeaf};
-pub use space::{CellSpace, Place};
+pub use space::{CellSpace, Place, Unprovable, provable};
 
 /// A kind of cell. The numbers are part of signed attestations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -30,7 +30,7 @@ use alloc::vec::Vec;
 use ark_bn254::Fr;
 
 use crate::attest::{Address, Sign, SignedAttestation};
-use crate::cell::{Cell, Kind};
+use crate::cell::{Cell, Kind, provable};
 use crate::challenge::UpdateSample;
 use crate::codec::scalar_bytes;
 use crate::commitment::Commitment;
@@ -180,9 +180,11 @@ impl Settlement {
     /// Opens a task.
     ///
     /// # Errors
-    /// [`SettleError::Spec`], [`SettleError::Layout`] or [`SettleError::Rules`].
+    /// [`SettleError::Spec`], [`SettleError::Unprovable`], [`SettleError::Layout`],
+    /// [`SettleError::Trace`] or [`SettleError::Rules`].
     pub fn new(task: Task, verifier: Arc<dyn Verify>) -> Result<Self, SettleError> {
         task.spec.validate().map_err(|error: SpecError| SettleError::Spec(Box::new(error)))?;
+        provable(&task.spec, task.records).map_err(SettleError::Unprovable)?;
         task.rules.check()?;
         let shapes = task.spec.tensors().into_iter().map(|tensor| (tensor.rows, tensor.cols));
         let layout = Layout::new(task.tree_depth, shapes).map_err(SettleError::Layout)?;

@@ -80,7 +80,7 @@ pub fn find(id: &str) -> Option<&'static Attack> {
     ATTACKS.iter().find(|attack| attack.id.eq_ignore_ascii_case(id))
 }
 
-use Fate::{Shown, Stopped};
+use Fate::Stopped;
 
 /// All attacks of the book.
 pub const ATTACKS: [Attack; 18] = [
@@ -160,8 +160,8 @@ pub const ATTACKS: [Attack; 18] = [
         id: "D10",
         name: "grinding",
         does: "looks for a byte of the commitment that is free to change, and puts a salt into each field of a record",
-        stopped_by: "replay, audit",
-        fate: Shown,
+        stopped_by: "link and peak cells",
+        fate: Stopped,
         attempt: roots::grinding,
     },
     Attack {

@@ -178,6 +178,7 @@ impl Finding {
             }
             Self::Record { record, field: "exponents", .. } => space.of_step(Kind::Link, step(record)),
             Self::Record { record: 0, .. } => space.of_step(Kind::Link, 0),
+            Self::Record { record, field: "next exponents", .. } => space.of_step(Kind::Peak, step(record)),
             Self::Record { .. } => Vec::new(),
         }
     }

@@ -1,8 +1,7 @@
 //! What can go wrong in a verb, and whose fault it is.
 
-use pogo_protocol::cell::Cell;
+use pogo_protocol::cell::{Cell, Unprovable};
 use pogo_protocol::data::TooFewRecords;
-use pogo_protocol::fixed::LEAF;
 use pogo_protocol::leaf::LeafError;
 use pogo_protocol::merkle::ModelTooLarge;
 use pogo_protocol::opening::Violation;
@@ -60,12 +59,9 @@ pub enum Error {
         /// Interval in the spec.
         got: u32,
     },
-    /// The loss of more classes than a leaf holds cannot be proven.
-    #[error("layers: expected at most {LEAF} classes in the last entry where every step is traced, got {got}")]
-    Classes {
-        /// Classes of the spec.
-        got: usize,
-    },
+    /// The round has cells that no statement claims.
+    #[error(transparent)]
+    Unprovable(#[from] Unprovable),
     /// The round has no such cell, or none that is opened from a trace.
     #[error("cell {cell}: the round has none, or commits to no trace that it is opened from")]
     NoCell {

@@ -1,11 +1,10 @@
 //! The round as its verbs see it: what is public before training, and the size of what is proven.
 
 use pogo_circuits::round::Shape;
-use pogo_protocol::cell::Depths;
+use pogo_protocol::cell::{Depths, provable};
 use pogo_protocol::commitment::Commitment;
-use pogo_protocol::fixed::LEAF;
 use pogo_protocol::merkle::Layout;
-use pogo_protocol::model::{Spec, TraceMode};
+use pogo_protocol::model::Spec;
 use pogo_protocol::statement::{Circuits, Context, PublicRound};
 use pogo_protocol::trace::TraceLayout;
 
@@ -32,7 +31,7 @@ impl Round {
     ///
     /// # Errors
     /// [`Error::ModelTooLarge`], [`Error::TraceTooLarge`], [`Error::TooManySteps`],
-    /// [`Error::CheckpointEvery`] or [`Error::Classes`].
+    /// [`Error::CheckpointEvery`] or [`Error::Unprovable`].
     pub fn new(spec: Spec, context: Context, shape: Shape) -> Result<Self, Error> {
         let layout = commit::layout(&spec, shape.tree_depth)?;
         let most = (1 << shape.steps_depth) - 1;
@@ -42,9 +41,7 @@ impl Round {
         if spec.checkpoint_every != 1 {
             return Err(Error::CheckpointEvery { got: spec.checkpoint_every });
         }
-        if spec.trace == TraceMode::Every && spec.classes() > LEAF {
-            return Err(Error::Classes { got: spec.classes() });
-        }
+        provable(&spec, spec.batch)?;
         let trace = TraceLayout::committed(shape.trace_depth, &spec)?;
         Ok(Self { spec, context, shape, layout, trace })
     }

@@ -22,6 +22,7 @@ pub mod transcript;
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 
+use pogo_protocol::cell::Unprovable;
 use pogo_protocol::codec::CodecError;
 use pogo_protocol::statement::{CircuitKind, Circuits, Statement};
 use pogo_protocol::stream::keccak;
@@ -98,6 +99,9 @@ pub enum Error {
         /// As many as there are.
         got: usize,
     },
+    /// The round has cells that no statement claims.
+    #[error(transparent)]
+    Unprovable(#[from] Unprovable),
     /// The commitment is not of this spec, or not of a provable size.
     #[error("commitment: {field} does not fit the spec")]
     Commitment {

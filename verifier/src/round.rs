@@ -2,12 +2,11 @@
 
 use alloc::vec::Vec;
 
-use pogo_protocol::cell::input::DATA_DEPTH;
+use pogo_protocol::cell::provable;
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::commitment::Commitment;
-use pogo_protocol::fixed::LEAF;
 use pogo_protocol::merkle::Layout;
-use pogo_protocol::model::{Spec, TraceMode};
+use pogo_protocol::model::Spec;
 use pogo_protocol::statement::{Context, PublicRound};
 use pogo_protocol::trace::TraceLayout;
 
@@ -83,8 +82,7 @@ fn check(public: &Public) -> Result<(), Error> {
     field(commitment.quantized_exponents.len() == spec.tensors().len(), "quantized exponents")?;
     let legal = commitment.quantized_exponents.iter().all(|exponent| (1..=24).contains(exponent));
     field(legal, "quantized exponents")?;
-    field((spec.batch..=1 << DATA_DEPTH).contains(records), "number of records")?;
-    field(spec.trace == TraceMode::Challenged || spec.classes() <= LEAF, "number of classes")
+    Ok(provable(spec, *records)?)
 }
 
 fn count(artifact: &'static str, expected: usize, got: usize) -> Result<(), Error> {

@@ -65,7 +65,7 @@ fn table(rows: &[(&Attack, Seen)]) -> Table {
         format!("{attack:38} {stopped_by:27} {measured:>9} {expected:>9}  {passes}")
     };
     let head = line("attack", "stopped by", "measured", "expected", "passes");
-    let table = Table::new("attacks on a round of 12 steps and 26 leaves; rates are those of one proof, 8 cells");
+    let table = Table::new("attacks on a round of 12 steps and 26 leaves; rates are those of 8 cells of each kind");
     let table = table.row_as("attacks", "id", values.clone(), head);
     let table = rows.iter().fold(table, |table, (attack, seen)| {
         let (measured, expected) = (seen.rate.map(|rate| rate.measured()), seen.rate.map(|rate| rate.expected));

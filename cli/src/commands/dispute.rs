@@ -99,7 +99,10 @@ fn disputed(public: &PublicRound<'_>, kind: Kind) -> String {
         (Kind::Update, _) => format!("a step below {steps} and a leaf below {leaves}"),
         (Kind::Quantize, _) => format!("a leaf below {leaves}"),
         (Kind::Init, _) => "no cell of the first state, which the settlement compares".to_owned(),
-        (_, Some(space)) => format!("a step below {steps} and a number below {}", space.count(kind)),
+        (_, Some(space)) if kind.is_of_step() => {
+            format!("a step below {steps} and a number below {}", space.count(kind))
+        }
+        (_, Some(space)) => format!("a number below {}", space.count(kind)),
         (_, None) => "update or quantize: the round commits to no traces".to_owned(),
     }
 }

@@ -14,10 +14,9 @@ fn every_attack_is_in_the_table_and_comes_no_farther_than_declared() {
         assert_eq!(row["passes"], row["expected_to_pass"], "{row}");
         assert_ne!(row["passes"], "YES", "{row}");
     }
-    let passing: Vec<&Value> = rows.iter().filter(|row| row["passes"] != "no").map(|row| &row["id"]).collect();
-    assert_eq!(passing, ["D10"]);
+    assert!(rows.iter().all(|row| row["passes"] == "no"), "{rows:?}");
     let rated: Vec<&Value> = rows.iter().filter(|row| row["rate"].is_object()).map(|row| &row["id"]).collect();
-    assert_eq!(rated, ["D1", "D2", "D3", "D5", "D6", "D7", "D8", "D9", "D13", "D17"]);
+    assert_eq!(rated, ["D1", "D2", "D3", "D5", "D6", "D7", "D8", "D9", "D10", "D13", "D17"]);
 }
 
 #[test]

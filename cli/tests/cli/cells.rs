@@ -18,8 +18,8 @@ static TRACED: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 /// Proofs of each circuit that 8 samples of each kind take: 8 cells a proof, but 3 losses, 6 errors, and
-/// one product. Which products are drawn the beacon says.
-const PROOFS: [(&str, u64); 9] = [
+/// one product. Which products and peaks are drawn the beacon says.
+const PROOFS: [(&str, u64); 10] = [
     ("round", 1),
     ("link", 1),
     ("input", 1),
@@ -29,6 +29,7 @@ const PROOFS: [(&str, u64); 9] = [
     ("errors", 2),
     ("momentum", 1),
     ("blank", 1),
+    ("scale", 1),
 ];
 
 #[test]
@@ -43,7 +44,10 @@ fn every_kind_of_cell_is_proven_and_verified() {
     let products: u64 = ["forward", "gradient", "backward"].map(proofs).into_iter().sum();
     assert_eq!(products, 8);
     let all: u64 = PROOFS.iter().map(|(_, count)| count).sum();
-    assert_eq!(table["proofs"], all + products);
+    // 8 of the 10 exponents are drawn, of one kind or another.
+    let peaks: u64 = ["weights-peak", "activation-peak", "errors-peak", "loss-peak"].map(proofs).into_iter().sum();
+    assert!((3..=4).contains(&peaks), "{peaks}");
+    assert_eq!(table["proofs"], all + products + peaks);
 }
 
 #[test]

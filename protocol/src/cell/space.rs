@@ -2,11 +2,12 @@
 
 use alloc::vec::Vec;
 
+use super::input::DATA_DEPTH;
 use super::peak::Scaled;
 use super::{Cell, Kind};
 use crate::fixed::LEAF;
 use crate::merkle::{Layout, LeafPlace};
-use crate::model::Spec;
+use crate::model::{Spec, TraceMode};
 use crate::product::{Orientation, ProductCell};
 use crate::trace::{Placed, TensorId, TraceLayout};
 
@@ -16,6 +17,38 @@ pub struct CellSpace<'a> {
     spec: &'a Spec,
     layout: &'a Layout,
     trace: &'a TraceLayout,
+}
+
+/// A task with cells that no statement can claim, so that its rounds cannot be proven whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unprovable {
+    /// A row of logits that no leaf holds.
+    #[error("layers: expected at most {LEAF} classes in the last entry where every step is traced, got {0}")]
+    Classes(usize),
+    /// Training data that do not fill a batch, or not their tree.
+    #[error("training records: expected {least} to {} where every step is traced, got {got}", 1 << DATA_DEPTH)]
+    Records {
+        /// Records of a batch.
+        least: u32,
+        /// Records of the data.
+        got: u32,
+    },
+}
+
+/// Whether every cell of the rounds of `spec` on so many training records has a statement. Who computes
+/// statements asks first: [`crate::statement::PublicRound`] has none for cells of other tasks.
+///
+/// # Errors
+/// [`Unprovable`], never where no traces are committed to.
+pub fn provable(spec: &Spec, records: u32) -> Result<(), Unprovable> {
+    match spec.trace {
+        TraceMode::Challenged => Ok(()),
+        TraceMode::Every if spec.classes() > LEAF => Err(Unprovable::Classes(spec.classes())),
+        TraceMode::Every if !(spec.batch..=1 << DATA_DEPTH).contains(&records) => {
+            Err(Unprovable::Records { least: spec.batch, got: records })
+        }
+        TraceMode::Every => Ok(()),
+    }
 }
 
 /// Where a cell stands.

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use super::{Amount, Status};
 use crate::attest::AttestError;
-use crate::cell::Cell;
+use crate::cell::{Cell, Unprovable};
 use crate::merkle::ModelTooLarge;
 use crate::model::SpecError;
 use crate::trace::TraceTooLarge;
@@ -43,6 +43,9 @@ pub enum SettleError {
     /// A trace that does not fit its tree.
     #[error("trace: {0}")]
     Trace(TraceTooLarge),
+    /// A task whose rounds cannot be proven whole.
+    #[error("task: {0}")]
+    Unprovable(Unprovable),
     /// The rules of the task.
     #[error("rules: {0} does not hold")]
     Rules(&'static str),

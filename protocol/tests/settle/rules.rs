@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use pogo_protocol::attest::{AttestError, AttesterKey, Sign};
-use pogo_protocol::cell::Cell;
+use pogo_protocol::cell::{Cell, Unprovable};
 use pogo_protocol::commitment::Commitment;
+use pogo_protocol::model::TraceMode;
 use pogo_protocol::settle::{
-    BALANCE_MAX, Beacon, Event, Lapse, Reason, Rules, SECOND_SAMPLE, SettleError, Settlement, Slash, Status,
+    BALANCE_MAX, Beacon, Event, Lapse, Reason, Rules, SECOND_SAMPLE, SettleError, Settlement, Slash, Status, Task,
 };
 
 use crate::world::{DigestVerifier, LEAVES, MINER, RIVAL, RULES, STAKES, STEPS, STRANGER, World, commitment, task};
@@ -584,6 +585,20 @@ fn unsound_rules_and_models_open_no_task() {
     let mut empty = task(RULES);
     empty.spec.steps = 0;
     assert!(matches!(Settlement::new(empty, Arc::new(DigestVerifier)), Err(SettleError::Spec(_))));
+}
+
+#[test]
+fn a_task_with_cells_that_no_statement_claims_is_not_opened() {
+    let open = |change: fn(&mut Task)| {
+        let mut task = task(RULES);
+        (task.spec.trace, task.trace_depth) = (TraceMode::Every, 24);
+        change(&mut task);
+        Settlement::new(task, Arc::new(DigestVerifier)).map(|_| ())
+    };
+    assert_eq!(open(|_| {}), Ok(()));
+    let refused = |reason| Err(SettleError::Unprovable(reason));
+    assert_eq!(open(|task| task.records = 3), refused(Unprovable::Records { least: 4, got: 3 }));
+    assert_eq!(open(|task| task.spec.layers = vec![100, 65]), refused(Unprovable::Classes(65)));
 }
 
 #[test]

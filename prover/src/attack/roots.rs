@@ -42,8 +42,8 @@ pub(super) fn grinding(ground: &Ground) -> Result<Seen, Failed> {
     if encoded.fate != Fate::Stopped {
         return Ok(encoded);
     }
-    // A salt in any other field of a record breaks the cells that read it. One in the exponents that the
-    // last step asks for does not: cells hold them to be large enough, and nobody uses them in this round.
+    // A salt in any other field of a record breaks the cells that read it; one in the exponents that the
+    // last step asks for, which nobody uses in this round, a peak cell.
     let salts: [Salt; 5] = [
         ("d10-loss", 4, |record| record.loss += 1),
         ("d10-trace", 4, |record| record.trace_root = Fr::from(77u64)),

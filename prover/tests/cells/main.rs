@@ -5,9 +5,13 @@ mod circuits;
 mod ground;
 
 use ark_bn254::Fr;
-use pogo_protocol::cell::{Cell, CellSpace, Kind};
+use pogo_protocol::cell::{Cell, CellSpace, Kind, Unprovable};
 use pogo_protocol::trace::TensorId;
 use pogo_prover::attack::mine::{Draft, Mined};
+use pogo_prover::audit::{Traced, audit};
+use pogo_prover::error::Error;
+use pogo_prover::round::Round;
+use pogo_prover::train::Stepper;
 
 use ground::{Ground, LIE, STEPS};
 
@@ -99,4 +103,38 @@ fn a_salt_in_a_record_breaks_a_link_or_every_traced_cell_of_the_step() {
     let opens_none = |cell: &Cell| cell.kind == Kind::Peak && (cell.index as usize) < ground.round.spec.tensors().len();
     let all: Vec<Cell> = traced.flat_map(|kind| space.of_step(kind, LIE)).filter(|cell| !opens_none(cell)).collect();
     assert_eq!(salted(|draft| draft.record.trace_root += Fr::from(1u64)), all);
+}
+
+#[test]
+fn an_audit_names_a_cell_that_does_not_hold() {
+    let ground = Ground::small();
+    let lies: [fn(&mut Draft<'_>); 4] = [
+        |draft| draft.record.loss += 1,
+        |draft| draft.record.exponents.as_mut().expect("of a step").errors[0] += 1,
+        |draft| {
+            draft.after.momenta[0][..64].iter_mut().for_each(|momentum| *momentum = -*momentum);
+            draft.obey();
+        },
+        |draft| {
+            draft.trace.as_mut().expect("traces are committed to").tamper(TensorId::Gradients(0));
+            draft.hash_trace().expect("words of a leaf");
+        },
+    ];
+    for (number, lie) in lies.into_iter().enumerate() {
+        let (mined, job, t) = (ground.lie(lie), ground.job(), LIE as usize);
+        let (records, bad) = (&mined.trace.records, bad_cells(&mined));
+        let stepper = Stepper::new(&job, records[0].state_root).expect("the data of the round");
+        let published = Traced::new(LIE, mined.states[t].clone(), &mined.traces[t]);
+        let found = audit(&job, &stepper, records, &mined.codes[t], &published, [5; 32]).expect("a step of the round");
+        let named: Vec<Cell> = found.iter().flat_map(|finding| finding.cells(&ground.round)).collect();
+        assert!(named.iter().any(|cell| bad.contains(cell)), "lie {number}: {found:?} names {:?}", names(&named));
+    }
+}
+
+#[test]
+fn a_traced_task_of_more_classes_than_a_leaf_holds_is_refused() {
+    let Round { mut spec, context, shape, .. } = Ground::small().round;
+    spec.layers[2] = 65;
+    let refused = Round::new(spec, context, shape).expect_err("no cell holds its losses");
+    assert!(matches!(refused, Error::Unprovable(Unprovable::Classes(65))), "{refused}");
 }

@@ -1,0 +1,93 @@
+//! A round is held to its spec, and its circuits to each other, before a proof is looked at.
+
+use std::collections::BTreeSet;
+
+use ark_bn254::Fr;
+use pogo_protocol::cell::Unprovable;
+use pogo_protocol::codec::scalar_bytes;
+use pogo_protocol::commitment::Commitment;
+use pogo_protocol::model::{Schedule, Spec, TraceMode};
+use pogo_protocol::statement::{CircuitKind, Context};
+use pogo_verifier::round::{Public, verify};
+use pogo_verifier::{Error, Setup};
+
+fn public() -> Public {
+    let data_root = Fr::from(5u64);
+    let spec = Spec {
+        name: "round".into(),
+        layers: vec![70, 66, 5],
+        batch: 4,
+        steps: 3,
+        checkpoint_every: 1,
+        learning_rate: 1,
+        schedule: Schedule::Constant,
+        warmup: 0,
+        seed: 1,
+        trace: TraceMode::Every,
+        data_root: scalar_bytes(&data_root),
+    };
+    let context = Context { chain_id: 1, contract: [0; 20], task: [0; 32], round: 0, miner: [0; 20] };
+    let root = Fr::from(7u64);
+    let commitment = Commitment {
+        parent_root: root,
+        steps_root: root,
+        state_root: root,
+        quantized_root: root,
+        data_root,
+        spec_hash: spec.hash(),
+        steps: spec.steps,
+        quantized_exponents: vec![20; 2],
+    };
+    let (tree_depth, steps_depth, trace_depth) = (18, 12, 24);
+    Public { spec, context, commitment, records: 40, beacon: [3; 32], samples: 8, tree_depth, steps_depth, trace_depth }
+}
+
+/// The round without a statement or a proof.
+fn verdict(public: &Public) -> Result<(), Error> {
+    verify(Setup::Development, public, &[], &[])
+}
+
+/// The round of another spec.
+fn of(spec: Spec) -> Public {
+    let commitment = Commitment { spec_hash: spec.hash(), ..public().commitment };
+    Public { spec, commitment, ..public() }
+}
+
+#[test]
+fn a_traced_round_has_statements_of_every_circuit_that_its_cells_need() {
+    let challenged = of(Spec { trace: TraceMode::Challenged, ..public().spec });
+    assert_eq!(verdict(&challenged), Err(Error::Count { artifact: "statement", expected: 1, got: 0 }));
+    let Err(Error::Count { artifact: "statement", expected, got: 0 }) = verdict(&public()) else {
+        panic!("no statement is too few");
+    };
+    // One each of round, link, input, weights, activation, momentum, blank and scale; 3 losses and 6 errors
+    // a proof; 8 products; peaks of three kinds, which this beacon draws.
+    assert_eq!(expected, 8 + 3 + 2 + 8 + 3);
+}
+
+#[test]
+fn rounds_with_cells_that_no_statement_claims_are_refused() {
+    for records in [0, 3, (1 << 24) + 1, u32::MAX] {
+        let refused = Error::Unprovable(Unprovable::Records { least: 4, got: records });
+        assert_eq!(verdict(&Public { records, ..public() }), Err(refused));
+    }
+    let classes = of(Spec { layers: vec![70, 66, 65], ..public().spec });
+    assert_eq!(verdict(&classes), Err(Error::Unprovable(Unprovable::Classes(65))));
+    for public in [Public { records: 4, ..public() }, of(Spec { layers: vec![70, 66, 64], ..public().spec })] {
+        assert!(matches!(verdict(&public), Err(Error::Count { artifact: "statement", .. })));
+    }
+}
+
+#[test]
+fn circuits_are_all_different_and_of_one_srs() {
+    for setup in [Setup::Development, Setup::Ceremony] {
+        let parsed = CircuitKind::ALL.map(|kind| setup.description(kind).expect("the embedded bytes parse"));
+        let ids: BTreeSet<[u8; 32]> = parsed.iter().map(|description| description.id()).collect();
+        let setups: BTreeSet<[u8; 32]> = parsed.iter().map(|description| description.parts().srs_id).collect();
+        assert_eq!((ids.len(), setups.len()), (CircuitKind::ALL.len(), 1), "{setup:?}");
+        for (kind, description) in CircuitKind::ALL.into_iter().zip(&parsed) {
+            assert_eq!(setup.circuits().kind(&description.id()), Some(kind));
+            assert_eq!(description.parts().development, setup == Setup::Development);
+        }
+    }
+}

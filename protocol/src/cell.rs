@@ -226,6 +226,7 @@ impl FromStr for Cell {
 
 /// Everything that one cell other than update and quantize opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a proof opens a handful, each of some 100 kB of witness")]
 pub enum CellOpening {
     /// Of a link cell.
     Link(LinkOpening),

@@ -19,7 +19,7 @@ use pogo_protocol::cell::input::{DATA_DEPTH, InputOpening, InputSample};
 use pogo_protocol::cell::link::{LinkOpening, LinkSample};
 use pogo_protocol::cell::loss::{LossLeaf, LossOpening, LossSample};
 use pogo_protocol::cell::momentum::{Momenta, MomentumOpening, MomentumSample};
-use pogo_protocol::cell::peak::{PeakOpening, PeakSample, PeakValues, Rows, Scaled};
+use pogo_protocol::cell::peak::{Choice, PeakOpening, PeakSample, PeakValues, Rows, Scaled};
 use pogo_protocol::cell::scale::{ScaleOpening, ScaleSample};
 use pogo_protocol::cell::weights::{WeightsOpening, WeightsSample};
 use pogo_protocol::cell::{ByteLeaf, CellOpening, Depths, ExponentsLeaf, Record, WordLeaf};
@@ -264,13 +264,14 @@ fn blank_opening(shape: &StepShape) -> CellOpening {
                 step: 0,
                 values: Rows::default(),
                 beside: Rows::default(),
-                count: 1,
+                rows: 1,
+                columns: 1,
                 tensor: 1,
                 tensors: 3,
                 exponent: 0,
                 padding: 0,
             },
-            index: 0,
+            choice: Choice::default(),
             before: record(),
             after: record(),
             next: exponents(),
@@ -283,8 +284,8 @@ fn blank_opening(shape: &StepShape) -> CellOpening {
             },
         }),
         CircuitKind::Scale => CellOpening::Scale(ScaleOpening {
-            sample: ScaleSample { first: 0, count: 1, least: 0 },
-            index: 0,
+            sample: ScaleSample { leaves: Rows::default(), rows: 1, columns: 1, least: 0 },
+            choice: Choice::default(),
             weights: [0; LEAF],
             momenta_hash: zero,
             path: vec![zero; tree],

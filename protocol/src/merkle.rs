@@ -12,6 +12,7 @@ use core::ops::Range;
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
 
+use crate::cell::peak::Rows;
 use crate::fixed::LEAF;
 use crate::leaf::tag;
 use crate::poseidon;
@@ -231,11 +232,12 @@ impl Layout {
         placed.first_leaf..placed.first_leaf + placed.rows * placed.leaves_per_row()
     }
 
-    /// Positions of a tensor, padding ones included.
-    pub fn positions_of(&self, tensor: usize) -> Range<usize> {
+    /// Where the leaves of a tensor stand, with the leaves of a row and the rows that it has.
+    pub fn rows_of(&self, tensor: usize) -> (Rows, usize, usize) {
         let placed = &self.tensors[tensor];
-        let size = placed.rows.next_power_of_two() * placed.leaves_per_row().next_power_of_two();
-        placed.offset..placed.offset + size
+        let leaves = placed.leaves_per_row();
+        let rows = Rows { first: placed.offset, row_stride: LEAF, column_stride: leaves.next_power_of_two() };
+        (rows, leaves, placed.rows)
     }
 
     /// Place of leaf number `leaf`.

@@ -219,7 +219,7 @@ impl CircuitKind {
             Self::Product(_) => 1,
             Self::Loss => 3,
             Self::Errors => 6,
-            Self::Peak(Scaled::Losses) => 5,
+            Self::Peak(Scaled::Losses) => 4,
             _ => SAMPLES_PER_PROOF,
         }
     }
@@ -520,10 +520,9 @@ impl<'a> PublicRound<'a> {
             }
             (Kind::Peak, Place::Exponent(scaled, tensor)) => Sample::Peak(self.peak(trace, step, scaled, tensor)?),
             (Kind::Scale, Place::Tensor(tensor)) => {
-                let positions = self.layout.positions_of(tensor);
-                let exponent = *self.commitment.quantized_exponents.get(tensor)?;
-                let count = u32::try_from(positions.len()).ok()?;
-                Sample::Scale(ScaleSample { first: positions.start, count, least: ScaleSample::least(exponent) })
+                let (leaves, rows, columns) = self.layout.rows_of(tensor);
+                let least = ScaleSample::least(*self.commitment.quantized_exponents.get(tensor)?);
+                Sample::Scale(ScaleSample { leaves, rows: rows as u32, columns: columns as u32, least })
             }
             _ => return None,
         })
@@ -531,24 +530,18 @@ impl<'a> PublicRound<'a> {
 
     /// What is public of the peak cell of an exponent.
     fn peak(&self, trace: &TraceLayout, step: u32, scaled: Scaled, tensor: usize) -> Option<PeakSample> {
-        let rows = |id: TensorId| trace.tensor(id).map(Placed::rows_of_last_slab);
-        let (values, beside, count) = match scaled {
+        let placed = |id: TensorId| trace.tensor(id);
+        let of = |values: &Placed, beside: Rows| (values.rows_of_last_slab(), beside, values.rows, values.tile_cols());
+        let (values, beside, rows, columns) = match scaled {
             Scaled::Weights => {
-                let positions = self.layout.positions_of(tensor);
-                (Rows { first: positions.start, stride: LEAF }, Rows::default(), positions.len())
+                let (leaves, rows, columns) = self.layout.rows_of(tensor);
+                (leaves, Rows::default(), rows, columns)
             }
-            Scaled::Activations => {
-                let (values, count) = rows(TensorId::Sums(tensor - 1))?;
-                (values, Rows::default(), count)
-            }
+            Scaled::Activations => of(placed(TensorId::Sums(tensor - 1))?, Rows::default()),
             Scaled::Errors => {
-                let (values, count) = rows(TensorId::Below(tensor + 1))?;
-                (values, rows(TensorId::Inputs(tensor + 1))?.0, count)
+                of(placed(TensorId::Below(tensor + 1))?, placed(TensorId::Inputs(tensor + 1))?.rows_of_last_slab())
             }
-            Scaled::Losses => {
-                let (values, count) = rows(TensorId::Sums(tensor))?;
-                (values, rows(TensorId::Losses)?.0, count)
-            }
+            Scaled::Losses => of(placed(TensorId::Sums(tensor))?, placed(TensorId::Losses)?.rows_of_last_slab()),
         };
         let last = scaled == Scaled::Losses;
         Some(PeakSample {
@@ -556,7 +549,8 @@ impl<'a> PublicRound<'a> {
             step,
             values,
             beside,
-            count: u32::try_from(count).ok()?,
+            rows: rows as u32,
+            columns: columns as u32,
             tensor: tensor as u32,
             tensors: (self.spec.layers.len() - 1) as u32,
             exponent: if last { ERROR_EXPONENT + self.spec.batch_exponent() } else { 0 },

@@ -180,13 +180,11 @@ impl Placed {
         self.offset + (tile * self.slabs.next_power_of_two() + slab) * LEAF + row % LEAF
     }
 
-    /// Where the rows of the last slab stand, and how many positions for rows a slab has: those of a
-    /// column of tiles after those of the column before it, then the next row of tiles.
-    pub fn rows_of_last_slab(&self) -> (Rows, usize) {
-        let columns = self.tile_cols().next_power_of_two();
-        let stride = self.slabs.next_power_of_two() * LEAF;
-        let tiles = self.tile_rows().next_power_of_two() * columns;
-        (Rows { first: self.position(0, 0, self.slabs - 1), stride }, tiles * LEAF)
+    /// Where the rows of the last slab stand.
+    pub fn rows_of_last_slab(&self) -> Rows {
+        let column_stride = self.slabs.next_power_of_two() * LEAF;
+        let row_stride = self.tile_cols().next_power_of_two() * column_stride;
+        Rows { first: self.position(0, 0, self.slabs - 1), row_stride, column_stride }
     }
 
     /// Number of a tile in the tree: the position of its first leaf over 64.

@@ -18,7 +18,7 @@ mod states;
 use std::cmp::Ordering;
 
 pub use ground::Ground;
-pub use rates::Rate;
+pub use rates::{Rate, detection};
 
 /// An attack could not be run to its end.
 pub type Failed = Box<dyn std::error::Error + Send + Sync>;

@@ -4,12 +4,14 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::fixed::LEAF;
 use pogo_protocol::model::State;
+use pogo_protocol::trace::TensorId;
 use pogo_prover::attack::files::{MAGICS, read_by_all};
 use pogo_prover::attack::ground::STEPS;
 use pogo_prover::attack::mine::Mined;
-use pogo_prover::attack::{ATTACKS, Fate, Ground, Rate, find};
+use pogo_prover::attack::{ATTACKS, Fate, Ground, Rate, detection, find};
 use pogo_prover::replay::{Difference, replay};
 use proptest::prelude::*;
 
@@ -89,6 +91,37 @@ fn d10_a_commitment_has_one_encoding_and_room_asked_for_by_the_last_step_breaks_
     assert!(why.starts_with("1 of ") && why.contains("peak:11:3: exponent needed"), "{why}");
     let expected = rate.expect("cells are drawn").expected;
     assert!((expected - 8.0 / 60.0).abs() < 1e-12, "8 of 60 peaks are drawn, not {expected}");
+}
+
+/// One element of one tensor in every step, else an honest miner: what sampling sees of it.
+#[test]
+fn one_fabricated_element_a_step_is_drawn_at_the_rate_of_the_formula() {
+    let round = &GROUND.traced;
+    let fabricated = [
+        ("gradient", TensorId::Gradients(0), [Kind::Product, Kind::Momentum]),
+        ("errors", TensorId::Errors(1), [Kind::Product, Kind::Loss]),
+        ("activations", TensorId::Inputs(1), [Kind::Product, Kind::Activation]),
+        ("batch", TensorId::Inputs(0), [Kind::Product, Kind::Input]),
+    ];
+    for (name, id, kinds) in fabricated {
+        let mined = Mined::new(GROUND.job_of(round), State::initial(&round.spec), |_, draft| {
+            draft.trace.as_mut().expect("traces are committed to").tamper(id);
+            draft.hash_trace().expect("words of a leaf");
+        });
+        let mined = mined.expect("words of a leaf");
+        let bad: Vec<Cell> =
+            mined.bad_cells().expect("every cell is opened").into_iter().map(|(cell, _)| cell).collect();
+        let of = |step: u32, kind| bad.iter().any(|cell| (cell.step, cell.kind) == (step, kind));
+        assert!((0..STEPS).all(|step| kinds.iter().all(|&kind| of(step, kind))), "{name}: {bad:?}");
+        let rate = detection(&mined, &bad);
+        println!(
+            "{name}: {} bad cells, {:.2} % of draws, {:.2} % expected",
+            bad.len(),
+            100.0 * rate.measured(),
+            100.0 * rate.expected
+        );
+        assert!(rate.is_plausible() && rate.expected > 0.1 && rate.expected < 1.0, "{name}: {rate:?}");
+    }
 }
 
 #[test]

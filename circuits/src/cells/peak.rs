@@ -1,13 +1,13 @@
 //! The peak cell: an exponent asked for the next step is not larger than a value needs.
 //!
-//! The miner chooses a row by its index `64 t + r`, which stands at `first + stride t + r`, and a value
-//! of it. With `n` the room of the exponent, `n (|x| - 2^(6 + n))` is natural only where `n` is 0 or
+//! The miner chooses a row `64 t + r` and a column `c`, which stand at
+//! `first + row_stride t + r + column_stride c`, and a value there. With `n` the room of the exponent, `n (|x| - 2^(6 + n))` is natural only where `n` is 0 or
 //! `x` would not fit one bit less.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use pogo_protocol::cell::loss::LossLeaf;
-use pogo_protocol::cell::peak::{COUNT_BITS, PeakOpening, PeakSample, PeakValues, Rows};
+use pogo_protocol::cell::peak::{COUNT_BITS, Choice, PeakOpening, PeakSample, PeakValues, Rows};
 use pogo_protocol::fixed::{LEAF, WORD_BIAS, WORD_BITS};
 use pogo_protocol::leaf::tag;
 use pogo_protocol::statement::{STEP_BITS, TENSOR_BITS, TRACE_BITS};
@@ -24,9 +24,8 @@ const ROW_BITS: usize = 6;
 
 /// Public cells of a peak.
 struct Publics {
-    values: [Cell; 2],
-    beside: [Cell; 2],
-    count: Cell,
+    values: [Cell; 3],
+    beside: [Cell; 3],
     tensors: Cell,
     exponent: Cell,
     padding: Vec<Cell>,
@@ -44,42 +43,55 @@ pub(crate) fn assign(opener: &mut Opener, opening: &PeakOpening) -> Vec<Fields> 
     let next = opener.exponents(&opening.next, &tensor, publics.tensors, after.next);
     let used = of.map(|of| opener.exponents(&opening.used, &of, publics.tensors, after.used));
 
-    let row = opener.bits((opening.index as usize % LEAF) as u64, ROW_BITS, "row bit").value;
-    let tile = opener.bits((opening.index as usize / LEAF) as u64, COUNT_BITS as usize - ROW_BITS, "tile bit").value;
-    let grid = &mut opener.grid;
-    let terms = [(row, -Fr::ONE), (tile, -Fr::from(LEAF as u64)), (opener.arithmetic.one, -Fr::ONE)];
-    let terms = [&terms[..], &[(publics.count, Fr::ONE)]].concat();
-    let rest = opener.arithmetic.linear(grid, &terms, "indices after it");
-    opener.arithmetic.natural_of(grid, rest, 3);
-
-    let (values, room) = values(opener, opening, &publics, (tile, row), (&before, &after), (&next, used.as_ref()));
+    let place = choose(opener, opening.choice, [sample.rows, sample.columns]);
+    let (values, room) = values(opener, opening, &publics, &place, (&before, &after), (&next, used.as_ref()));
     peak(opener, &values, &room);
-    let fields = vec![
-        (step.value, STEP_BITS),
-        (publics.values[0], TRACE_BITS),
-        (publics.values[1], TRACE_BITS),
-        (publics.beside[0], TRACE_BITS),
-        (publics.beside[1], TRACE_BITS),
-        (publics.count, COUNT_BITS),
+    let fields = vec![(step.value, STEP_BITS)];
+    let rows = publics.values.into_iter().chain(publics.beside).map(|number| (number, TRACE_BITS));
+    let more = vec![
+        (place.rows, COUNT_BITS),
+        (place.columns, COUNT_BITS),
         (tensor.value, TENSOR_BITS),
         (publics.tensors, TENSOR_BITS),
+        (publics.exponent, WORD_BITS),
+        (publics.padding_count, 6),
     ];
-    vec![fields, vec![(publics.exponent, WORD_BITS), (publics.padding_count, 6)]]
+    vec![fields.into_iter().chain(rows).collect(), more]
+}
+
+/// A chosen row and column, and the public numbers that they are below.
+pub(crate) struct PlaceCells {
+    /// `floor(row / 64)`, `row mod 64`, the column.
+    parts: [Cell; 3],
+    pub(crate) rows: Cell,
+    pub(crate) columns: Cell,
+}
+
+/// Chooses a row and a column below these numbers.
+pub(crate) fn choose(opener: &mut Opener, Choice { row, column }: Choice, [rows, columns]: [u32; 2]) -> PlaceCells {
+    let count = |opener: &mut Opener, number: u32| opener.bits(number.into(), COUNT_BITS as usize, "count bit").value;
+    let (rows, columns) = (count(opener, rows), count(opener, columns));
+    let in_tile = opener.bits((row as usize % LEAF) as u64, ROW_BITS, "row bit").value;
+    let tile = opener.bits((row as usize / LEAF) as u64, COUNT_BITS as usize - ROW_BITS, "tile bit").value;
+    let column = opener.bits(column.into(), COUNT_BITS as usize, "column bit").value;
+    let one = (opener.arithmetic.one, -Fr::ONE);
+    let row_terms = [one, (in_tile, -Fr::ONE), (tile, -Fr::from(LEAF as u64)), (rows, Fr::ONE)];
+    for terms in [&row_terms[..], &[one, (column, -Fr::ONE), (columns, Fr::ONE)]] {
+        let rest = opener.arithmetic.linear(&mut opener.grid, terms, "rows or columns after it");
+        opener.arithmetic.natural_of(&mut opener.grid, rest, 2);
+    }
+    PlaceCells { parts: [tile, in_tile, column], rows, columns }
 }
 
 impl Publics {
     fn new(opener: &mut Opener, sample: &PeakSample) -> Self {
-        let mut rows = |rows: Rows| {
-            [rows.first, rows.stride].map(|number| opener.bits(number as u64, TRACE_BITS as usize, "rows bit").value)
-        };
-        let (values, beside) = (rows(sample.values), rows(sample.beside));
-        let count = opener.bits(sample.count.into(), COUNT_BITS as usize, "count bit").value;
+        let (values, beside) = (rows(opener, sample.values, TRACE_BITS), rows(opener, sample.beside, TRACE_BITS));
         let tensors = opener.bits(sample.tensors.into(), TENSOR_BITS as usize, "tensors bit").value;
         let exponent = i128::from(sample.exponent) + i128::from(WORD_BIAS);
         let exponent = opener.arithmetic.lines.word(&mut opener.grid, exponent, Source::Input, "exponent of errors");
         let padding = opener.arithmetic.lines.padding(&mut opener.grid, sample.padding as usize);
         opener.grid.equal(padding.marks[0], opener.arithmetic.zero);
-        Self { values, beside, count, tensors, exponent, padding: padding.marks, padding_count: padding.count }
+        Self { values, beside, tensors, exponent, padding: padding.marks, padding_count: padding.count }
     }
 }
 
@@ -103,10 +115,17 @@ fn tensors(opener: &mut Opener, opening: &PeakOpening) -> (Bits, Option<Bits>) {
     }
 }
 
+/// First position and strides of rows, numbers of so many bits.
+pub(crate) fn rows(opener: &mut Opener, rows: Rows, bits: u32) -> [Cell; 3] {
+    [rows.first, rows.row_stride, rows.column_stride]
+        .map(|number| opener.bits(number as u64, bits as usize, "rows bit").value)
+}
+
 /// Where the chosen row stands.
-fn position(opener: &mut Opener, [first, stride]: [Cell; 2], (tile, row): (Cell, Cell), depth: usize) -> Bits {
+pub(crate) fn position(opener: &mut Opener, rows: [Cell; 3], place: &PlaceCells, depth: usize) -> Bits {
+    let ([first, row_stride, column_stride], [tile, row, column]) = (rows, place.parts);
     let grid = &mut opener.grid;
-    let start = opener.arithmetic.dot(grid, first, &[(stride, tile)]);
+    let start = opener.arithmetic.dot(grid, first, &[(row_stride, tile), (column_stride, column)]);
     let sum = opener.sum(&[start, row], &[]);
     let number = opener.grid.integer(sum);
     let bits = opener.arithmetic.lines.bits(&mut opener.grid, number, depth, Source::Derived, "position bit");
@@ -119,7 +138,7 @@ fn values(
     opener: &mut Opener,
     opening: &PeakOpening,
     publics: &Publics,
-    index: (Cell, Cell),
+    place: &PlaceCells,
     (before, after): (&RecordCells, &RecordCells),
     (next, used): (&ExponentCells, Option<&ExponentCells>),
 ) -> (Vec<Cell>, Room) {
@@ -127,7 +146,7 @@ fn values(
     let used = || used.expect("all but weights open the exponents used");
     match &opening.values {
         PeakValues::Weights(weights, momenta_hash, path) => {
-            let at = position(opener, publics.values, index, depths.tree);
+            let at = position(opener, publics.values, place, depths.tree);
             let slots = opener.words(weights, "weight");
             let half = opener.hash_words(tag::WEIGHTS, &slots);
             let momenta = Operand::Input(convert(*momenta_hash), "momenta hash");
@@ -137,7 +156,7 @@ fn values(
             (slots.into_iter().map(|slot| opener.signed(slot)).collect(), room)
         }
         PeakValues::Activations(sums) => {
-            let at = position(opener, publics.values, index, depths.trace);
+            let at = position(opener, publics.values, place, depths.trace);
             let slots = opener.traced_words(sums, &at, after);
             let e = opener.sum(&[used().input, used().weights], &[]);
             let room = opener.room(next.input, e);
@@ -148,9 +167,9 @@ fn values(
             (slots.into_iter().map(part).collect(), room)
         }
         PeakValues::Errors(below, activations) => {
-            let at = position(opener, publics.values, index, depths.trace);
+            let at = position(opener, publics.values, place, depths.trace);
             let slots = opener.traced_words(below, &at, after);
-            let at = position(opener, publics.beside, index, depths.trace);
+            let at = position(opener, publics.beside, place, depths.trace);
             let inputs = opener.bytes(&activations.bytes, "activation");
             let leaf = opener.hash_bytes(&inputs);
             opener.traces(leaf, &at, &activations.path, after);
@@ -164,9 +183,9 @@ fn values(
             (slots.into_iter().zip(inputs).map(masked).collect(), room)
         }
         PeakValues::Losses(sums, LossLeaf { loss, label, path }) => {
-            let at = position(opener, publics.values, index, depths.trace);
+            let at = position(opener, publics.values, place, depths.trace);
             let slots = opener.traced_words(sums, &at, after);
-            let at = position(opener, publics.beside, index, depths.trace);
+            let at = position(opener, publics.beside, place, depths.trace);
             let is_label = chosen(opener, usize::from(*label), &publics.padding);
             let label = number_of(opener, &is_label);
             let loss = Operand::Input(convert(*loss), "losses");

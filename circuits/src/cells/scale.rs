@@ -2,28 +2,23 @@
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
+use pogo_protocol::cell::peak::COUNT_BITS;
 use pogo_protocol::cell::scale::ScaleOpening;
 use pogo_protocol::leaf::tag;
 use pogo_protocol::statement::{POSITION_BITS, WORD_FIELD_BITS};
 
 use super::opened::{Fields, Opener};
-use super::peak::chosen_magnitude;
+use super::peak::{choose, chosen_magnitude, position, rows};
 use crate::chips::poseidon::{Operand, convert};
 use crate::chips::values::Source;
 
 /// Assigns one scale cell and returns its public fields.
 pub(crate) fn assign(opener: &mut Opener, opening: &ScaleOpening) -> Vec<Fields> {
     let sample = &opening.sample;
-    let first = opener.bits(sample.first as u64, POSITION_BITS as usize, "first position bit").value;
-    let count = opener.bits(sample.count.into(), POSITION_BITS as usize + 1, "count bit").value;
+    let leaves = rows(opener, sample.leaves, POSITION_BITS);
     let least = opener.arithmetic.lines.word(&mut opener.grid, sample.least.into(), Source::Input, "least magnitude");
-    let index = opener.bits(opening.index.into(), POSITION_BITS as usize, "index bit").value;
-    let rest = opener.sum(&[count], &[index, opener.arithmetic.one]);
-    opener.arithmetic.natural_of(&mut opener.grid, rest, 3);
-    let sum = opener.sum(&[first, index], &[]);
-    let (number, depth) = (opener.grid.integer(sum), opener.depths.tree);
-    let at = opener.arithmetic.lines.bits(&mut opener.grid, number, depth, Source::Derived, "position bit");
-    opener.grid.equal(at.value, sum);
+    let place = choose(opener, opening.choice, [sample.rows, sample.columns]);
+    let at = position(opener, leaves, &place, opener.depths.tree);
 
     let slots = opener.words(&opening.weights, "weight");
     let half = opener.hash_words(tag::WEIGHTS, &slots);
@@ -38,5 +33,7 @@ pub(crate) fn assign(opener: &mut Opener, opening: &ScaleOpening) -> Vec<Fields>
     let terms = [(least, -Fr::ONE), (magnitude, Fr::ONE)];
     let above = opener.arithmetic.linear(&mut opener.grid, &terms, "above the least magnitude");
     opener.arithmetic.natural_of(&mut opener.grid, above, 3);
-    vec![vec![(first, POSITION_BITS), (count, POSITION_BITS + 1), (least, WORD_FIELD_BITS)]]
+    let mut fields: Fields = leaves.map(|number| (number, POSITION_BITS)).to_vec();
+    fields.extend([(place.rows, COUNT_BITS), (place.columns, COUNT_BITS), (least, WORD_FIELD_BITS)]);
+    vec![fields]
 }

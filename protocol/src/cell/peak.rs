@@ -7,8 +7,11 @@
 //! asked = e, or some |x| of the tensor has byte_shift(|x|) = asked - e
 //! ```
 //!
-//! Which value, the miner chooses: an index `i` below a public count, whose row stands at
-//! `first + stride * floor(i / 64) + i mod 64` for a public place in each tensor that is opened.
+//! Which value, the miner chooses: a row `i` below a public number of rows and a column of tiles `c`
+//! below a public number of columns, which stand at
+//! `first + row_stride * floor(i / 64) + i mod 64 + column_stride * c` for a public place in each
+//! tensor that is opened. No other position of the tensor's subtree can be chosen: nothing binds
+//! what stands there.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -45,16 +48,28 @@ impl Scaled {
 /// Where the rows of a tensor stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rows {
-    /// Position of row 0.
+    /// Position of the first.
     pub first: usize,
-    /// Positions from a row to the row 64 below it, or to the next column of tiles.
-    pub stride: usize,
+    /// Positions from a row to the one 64 below it.
+    pub row_stride: usize,
+    /// Positions from a column to the next.
+    pub column_stride: usize,
+}
+
+/// A chosen row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// The row of a trace tensor, or the leaf of a row of weights.
+    pub row: u32,
+    /// The column of tiles, or the row of weights.
+    pub column: u32,
 }
 
 impl Rows {
-    /// Position of the row with this index.
-    pub fn position(self, index: u32) -> usize {
-        self.first + self.stride * (index as usize / LEAF) + index as usize % LEAF
+    /// Position of a row.
+    pub fn position(self, Choice { row, column }: Choice) -> usize {
+        let (row, column) = (row as usize, column as usize);
+        self.first + self.row_stride * (row / LEAF) + row % LEAF + self.column_stride * column
     }
 }
 
@@ -69,8 +84,10 @@ pub struct PeakSample {
     pub values: Rows,
     /// Where the rows of what is opened beside them stand: activations, or losses with their labels.
     pub beside: Rows,
-    /// Indices that may be chosen.
-    pub count: u32,
+    /// Rows that may be chosen.
+    pub rows: u32,
+    /// Columns that may be chosen.
+    pub columns: u32,
     /// The tensor.
     pub tensor: u32,
     /// Tensors of the model.
@@ -81,25 +98,32 @@ pub struct PeakSample {
     pub padding: u32,
 }
 
-/// Bits of the count.
-pub const COUNT_BITS: u32 = 31;
+/// Bits of the number of rows and of columns.
+pub const COUNT_BITS: u32 = 20;
 
 impl PeakSample {
-    /// `step | first | stride | first beside | stride beside | count | tensor | tensors`, low first;
-    /// `exponent + 2^30 | padding`.
+    /// `step | first, row stride, column stride of the values | the same of what stands beside`, low
+    /// first; `rows | columns | tensor | tensors | exponent + 2^30 | padding`.
     pub fn elements(&self) -> Vec<Fr> {
         let fields = [
             (self.step.into(), STEP_BITS),
             (self.values.first as u64, TRACE_BITS),
-            (self.values.stride as u64, TRACE_BITS),
+            (self.values.row_stride as u64, TRACE_BITS),
+            (self.values.column_stride as u64, TRACE_BITS),
             (self.beside.first as u64, TRACE_BITS),
-            (self.beside.stride as u64, TRACE_BITS),
-            (self.count.into(), COUNT_BITS),
-            (self.tensor.into(), TENSOR_BITS),
-            (self.tensors.into(), TENSOR_BITS),
+            (self.beside.row_stride as u64, TRACE_BITS),
+            (self.beside.column_stride as u64, TRACE_BITS),
         ];
         let exponent = self.exponent.wrapping_add(WORD_BIAS) as u32;
-        vec![packed(&fields), packed(&[(exponent.into(), WORD_BITS), (self.padding.into(), 6)])]
+        let more = [
+            (self.rows.into(), COUNT_BITS),
+            (self.columns.into(), COUNT_BITS),
+            (self.tensor.into(), TENSOR_BITS),
+            (self.tensors.into(), TENSOR_BITS),
+            (exponent.into(), WORD_BITS),
+            (self.padding.into(), 6),
+        ];
+        vec![packed(&fields), packed(&more)]
     }
 }
 
@@ -108,8 +132,8 @@ impl PeakSample {
 pub struct PeakOpening {
     /// What is public of it.
     pub sample: PeakSample,
-    /// The chosen index.
-    pub index: u32,
+    /// The chosen row.
+    pub choice: Choice,
     /// Record `step`.
     pub before: Record,
     /// Record `step + 1`.
@@ -141,14 +165,16 @@ impl PeakOpening {
     /// # Errors
     /// The first [`Violation`] found.
     pub fn check(&self, roots: &Roots) -> Result<(), Violation> {
-        let PeakSample { step, values, beside, count, tensor, tensors, exponent, padding, .. } = self.sample;
+        let PeakSample { step, values, beside, rows, columns, tensor, tensors, exponent, padding, .. } = self.sample;
         self.before.check(step, roots)?;
         self.after.check(step + 1, roots)?;
-        let index = i64::from(self.index);
-        let beyond = Violation::Value { what: "index", index: 0, expected: i64::from(count) - 1, got: index };
-        ensure(self.index < count, beyond)?;
+        let Choice { row, column } = self.choice;
+        for (what, got, count) in [("row", row, rows), ("column", column, columns)] {
+            let beyond = Violation::Value { what, index: 0, expected: i64::from(count) - 1, got: got.into() };
+            ensure(got < count, beyond)?;
+        }
         self.next.check(tensor, tensors, self.after.next)?;
-        let (position, beside) = (values.position(self.index), beside.position(self.index));
+        let (position, beside) = (values.position(self.choice), beside.position(self.choice));
         let of = match self.sample.scaled {
             Scaled::Weights | Scaled::Losses => tensor,
             Scaled::Activations => tensor.wrapping_sub(1),

@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use ark_bn254::Fr;
 
 use super::opened::{ensure, model_root, packed};
+use super::peak::{COUNT_BITS, Choice, Rows};
 use crate::fixed::LEAF;
 use crate::leaf::{state_leaf, tag, weights_hash};
 use crate::merkle::Path;
@@ -21,10 +22,13 @@ use crate::statement::{POSITION_BITS, WORD_FIELD_BITS};
 /// What is public of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScaleSample {
-    /// Position of the first leaf of the tensor in the state.
-    pub first: usize,
-    /// Positions of the tensor.
-    pub count: u32,
+    /// Where the leaves of the tensor stand in the state: its rows are columns here, the leaves of a row
+    /// are rows.
+    pub leaves: Rows,
+    /// Leaves of a row.
+    pub rows: u32,
+    /// Rows of the tensor.
+    pub columns: u32,
     /// What some weight must reach, [`ScaleSample::least`].
     pub least: u32,
 }
@@ -38,11 +42,14 @@ impl ScaleSample {
         }
     }
 
-    /// `first | count | least`, low first.
+    /// `first | row stride | column stride | rows | columns | least`, low first.
     pub fn elements(&self) -> Vec<Fr> {
         vec![packed(&[
-            (self.first as u64, POSITION_BITS),
-            (self.count.into(), POSITION_BITS + 1),
+            (self.leaves.first as u64, POSITION_BITS),
+            (self.leaves.row_stride as u64, POSITION_BITS),
+            (self.leaves.column_stride as u64, POSITION_BITS),
+            (self.rows.into(), COUNT_BITS),
+            (self.columns.into(), COUNT_BITS),
             (self.least.into(), WORD_FIELD_BITS),
         ])]
     }
@@ -53,8 +60,8 @@ impl ScaleSample {
 pub struct ScaleOpening {
     /// What is public of it.
     pub sample: ScaleSample,
-    /// The chosen leaf: its position less that of the first.
-    pub index: u32,
+    /// The chosen leaf.
+    pub choice: Choice,
     /// Its weights.
     pub weights: [i32; LEAF],
     /// Hash of its momenta half.
@@ -69,11 +76,13 @@ impl ScaleOpening {
     /// # Errors
     /// The first [`Violation`] found.
     pub fn check(&self, roots: &Roots) -> Result<(), Violation> {
-        let ScaleSample { first, count, least } = self.sample;
-        let (expected, got) = (i64::from(count) - 1, i64::from(self.index));
-        ensure(self.index < count, Violation::Value { what: "index", index: 0, expected, got })?;
+        let ScaleSample { leaves, rows, columns, least } = self.sample;
+        for (what, got, count) in [("leaf of a row", self.choice.row, rows), ("row", self.choice.column, columns)] {
+            let beyond = Violation::Value { what, index: 0, expected: i64::from(count) - 1, got: got.into() };
+            ensure(got < count, beyond)?;
+        }
         let leaf = state_leaf(weights_hash(&self.weights)?, self.momenta_hash);
-        let root = model_root(tag::STATE_ROOT, leaf, first + self.index as usize, &self.path, roots);
+        let root = model_root(tag::STATE_ROOT, leaf, leaves.position(self.choice), &self.path, roots);
         ensure(root == Some(roots.state), Violation::Path { what: "leaf", root: "final state" })?;
         let largest = self.weights.iter().map(|w| w.unsigned_abs()).max().unwrap_or(0);
         let (expected, got) = (least.into(), largest.into());

@@ -45,8 +45,9 @@ pub(super) fn beacon(index: u32) -> [u8; 32] {
     keccak(&[b"pogo/attack/beacon/v1", &index.to_be_bytes()])
 }
 
-/// How often the real challenge draws one of the bad cells.
-pub(super) fn detection(mined: &Mined<'_>, bad: &[Cell]) -> Rate {
+/// How often the real challenge draws one of the bad cells, and the exact probability: with `b` of `N`
+/// cells of a kind bad, `S` samples without replacement all miss them with `C(N - b, S) / C(N, S)`.
+pub fn detection(mined: &Mined<'_>, bad: &[Cell]) -> Rate {
     let bad: BTreeSet<Cell> = bad.iter().copied().collect();
     let of = |kind| bad.iter().filter(|cell| cell.kind == kind).count();
     let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|&kind| of(kind) > 0).collect();

@@ -17,7 +17,7 @@ use pogo_protocol::cell::input::{InputOpening, InputSample};
 use pogo_protocol::cell::link::LinkOpening;
 use pogo_protocol::cell::loss::{LossLeaf, LossOpening, LossSample};
 use pogo_protocol::cell::momentum::{Momenta, MomentumOpening, MomentumSample};
-use pogo_protocol::cell::peak::{PeakOpening, PeakSample, PeakValues, Scaled};
+use pogo_protocol::cell::peak::{Choice, PeakOpening, PeakSample, PeakValues, Scaled};
 use pogo_protocol::cell::scale::{ScaleOpening, ScaleSample};
 use pogo_protocol::cell::weights::{WeightsOpening, WeightsSample};
 use pogo_protocol::cell::{ByteLeaf, Cell, CellOpening, ExponentsLeaf, Place, Record, WordLeaf};
@@ -34,7 +34,7 @@ use pogo_protocol::trace::{Placed, TensorId, Trace, TraceLayout};
 use rayon::prelude::*;
 
 use super::Model;
-use super::peaks::{self, Row};
+use super::peaks;
 use crate::commit::{data_tree, leaf_of, momenta_hash, records_tree};
 use crate::error::Error;
 use crate::round::Round;
@@ -214,19 +214,19 @@ impl At<'_> {
             Scaled::Errors => tensor + 1,
         };
         let used = self.used(of)?;
-        let opening = |index, values| -> Result<PeakOpening, Error> {
+        let opening = |choice, values| -> Result<PeakOpening, Error> {
             let (before, after) = (self.before(), self.after());
-            Ok(PeakOpening { sample, index, before, after, next: self.next(tensor)?, used: used.clone(), values })
+            Ok(PeakOpening { sample, choice, before, after, next: self.next(tensor)?, used: used.clone(), values })
         };
         if scaled == Scaled::Weights {
             let (layout, before) = (self.of.round.layout, &self.step.before);
-            let index = peaks::of_weights(layout, &before.state, tensor);
-            let (weights, momenta_hash, path) = leaf_at(layout, before, tensor, index)?;
-            return opening(index, PeakValues::Weights(weights, momenta_hash, path));
+            let leaf = peaks::of_weights(layout, &before.state, tensor);
+            let (choice, weights, momenta_hash, path) = leaf_at(layout, before, leaf)?;
+            return opening(choice, PeakValues::Weights(weights, momenta_hash, path));
         }
         let (e, classes) = (used.input.wrapping_add(used.weights()), self.of.round.spec.classes());
         let row = peaks::of_trace(self.of.layout, &self.step.trace, scaled, tensor, e, classes);
-        let Row { row, column, index } = row.ok_or(self.none())?;
+        let (row, column) = row.ok_or(self.none())?;
         let values = match scaled {
             Scaled::Weights => return Err(self.none()),
             Scaled::Activations => PeakValues::Activations(self.words(TensorId::Sums(of), row, column)?),
@@ -236,14 +236,14 @@ impl At<'_> {
             ),
             Scaled::Losses => PeakValues::Losses(self.words(TensorId::Sums(of), row, column)?, self.loss_leaf(row)?),
         };
-        opening(index, values)
+        opening(Choice { row: row as u32, column: column as u32 }, values)
     }
 
     fn scale(&self, sample: ScaleSample, tensor: usize) -> Result<ScaleOpening, Error> {
         let (layout, last) = (self.of.round.layout, self.of.last()?);
-        let index = peaks::of_weights(layout, &last.state, tensor);
-        let (weights, momenta_hash, path) = leaf_at(layout, last, tensor, index)?;
-        Ok(ScaleOpening { sample, index, weights, momenta_hash, path })
+        let leaf = peaks::of_weights(layout, &last.state, tensor);
+        let (choice, weights, momenta_hash, path) = leaf_at(layout, last, leaf)?;
+        Ok(ScaleOpening { sample, choice, weights, momenta_hash, path })
     }
 
     /// Losses up to a row, with its label.
@@ -414,12 +414,12 @@ impl At<'_> {
     }
 }
 
-/// Weights, hash of the momenta half and path of a leaf of a tensor, `index` positions after its first.
-fn leaf_at(layout: &Layout, model: &Model, tensor: usize, index: u32) -> Result<([i32; LEAF], Fr, Path), Error> {
-    let position = layout.positions_of(tensor).start + index as usize;
-    let leaf = layout.leaves_of(tensor).find(|&leaf| layout.place(leaf).position == position).unwrap_or(0);
-    let weights = *leaf_of(&model.state.weights[tensor], layout.place(leaf).index_in_tensor);
-    Ok((weights, momenta_hash(layout, &model.state, leaf)?, model.tree.path(position)))
+/// A leaf as the miner's choice, with its weights, the hash of its momenta half and its path.
+fn leaf_at(layout: &Layout, model: &Model, leaf: usize) -> Result<(Choice, [i32; LEAF], Fr, Path), Error> {
+    let place = layout.place(leaf);
+    let choice = Choice { row: place.column as u32, column: place.row as u32 };
+    let weights = *leaf_of(&model.state.weights[place.tensor], place.index_in_tensor);
+    Ok((choice, weights, momenta_hash(layout, &model.state, leaf)?, model.tree.path(place.position)))
 }
 
 /// Tree over the features of a data record.

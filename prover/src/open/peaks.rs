@@ -4,29 +4,20 @@ use pogo_protocol::cell::peak::Scaled;
 use pogo_protocol::fixed::{LEAF, logit, softmax_row};
 use pogo_protocol::merkle::Layout;
 use pogo_protocol::model::State;
-use pogo_protocol::trace::{Placed, TensorId, Trace, TraceLayout};
+use pogo_protocol::trace::{TensorId, Trace, TraceLayout};
 
 use crate::commit::leaf_of;
 
-/// Index of the leaf of a tensor that holds its largest weight: its position less that of the first.
-pub(super) fn of_weights(layout: &Layout, state: &State, tensor: usize) -> u32 {
+/// The leaf of a tensor that holds its largest weight.
+pub(super) fn of_weights(layout: &Layout, state: &State, tensor: usize) -> usize {
     let largest = |&leaf: &usize| {
         let weights = leaf_of(&state.weights[tensor], layout.place(leaf).index_in_tensor);
         weights.iter().map(|weight| weight.unsigned_abs()).max()
     };
-    let leaf = layout.leaves_of(tensor).max_by_key(largest).unwrap_or(0);
-    (layout.place(leaf).position - layout.positions_of(tensor).start) as u32
+    layout.leaves_of(tensor).max_by_key(largest).unwrap_or(0)
 }
 
-/// A row of a tensor of the trace and its index among the rows of a slab.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Row {
-    pub(super) row: usize,
-    pub(super) column: usize,
-    pub(super) index: u32,
-}
-
-/// The row with the largest value that has an exponent; `e` is the exponent of the last sums. None where
+/// The row and column of tiles with the largest value that has an exponent; `e` is the exponent of the last sums. None where
 /// the trace lacks the tensor.
 pub(super) fn of_trace(
     layout: &TraceLayout,
@@ -35,7 +26,7 @@ pub(super) fn of_trace(
     tensor: usize,
     e: i32,
     classes: usize,
-) -> Option<Row> {
+) -> Option<(usize, usize)> {
     let id = match scaled {
         Scaled::Weights => return None,
         Scaled::Activations => TensorId::Sums(tensor - 1),
@@ -63,10 +54,5 @@ pub(super) fn of_trace(
         }
     };
     let rows = (0..placed.rows).flat_map(|row| (0..placed.tile_cols()).map(move |column| (row, column)));
-    let (row, column) = rows.max_by_key(largest)?;
-    Some(Row { row, column, index: index(placed, row, column) })
-}
-
-fn index(placed: &Placed, row: usize, column: usize) -> u32 {
-    ((row / LEAF * placed.tile_cols().next_power_of_two() + column) * LEAF + row % LEAF) as u32
+    rows.max_by_key(largest)
 }

@@ -111,7 +111,7 @@ enum Preset {
 
 impl Default for RoundSection {
     fn default() -> Self {
-        Self { checkpoint_every: 1, number: 0, miner: None, preset: Preset::Minimal, trace: TraceName::Challenged }
+        Self { checkpoint_every: 1, number: 0, miner: None, preset: Preset::Minimal, trace: TraceName::Every }
     }
 }
 

@@ -8,9 +8,9 @@ use crate::dispute::{dispute, finalize};
 use crate::*;
 
 /// Two steps, all of whose links are drawn.
-static TRACED: LazyLock<PathBuf> = LazyLock::new(|| {
+pub(crate) static TRACED: LazyLock<PathBuf> = LazyLock::new(|| {
     let dir = folder();
-    let spec = TINY.replace("steps = 12", "steps = 2") + "[round]\ntrace = \"every\"\n";
+    let spec = TINY.replace("steps = 12", "steps = 2").replace("challenged", "every");
     let (spec, work) = (write(&dir, "traced.toml", &spec), dir.join("work"));
     let done = run(["run", &spec, "--work", &text(&work), "--beacon", BEACON]);
     assert_eq!(done.code, 0, "{}", done.stderr);

@@ -35,6 +35,8 @@ steps = 12
 learning_rate = 65536
 schedule = "constant"
 seed = 1
+[round]
+trace = "challenged"
 "#;
 
 /// The beacon of every test.

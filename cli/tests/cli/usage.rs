@@ -10,7 +10,7 @@ fn a_wrong_spec_is_named_by_its_field() {
         ("steps = 12", "steps = 12\nspeed = 3", "unknown field `speed`"),
         ("[model]", "[model]\nbias = true", "unknown field `bias`"),
         ("name = \"tiny\"", "name = \"tiny\"\ncolor = 1", "unknown field `color`"),
-        ("[train]", "[round]\nminers = 1\n[train]", "unknown field `miners`"),
+        ("[round]", "[round]\nminers = 1", "unknown field `miners`"),
         ("batch = 64", "batch = \"64\"", "expected u32"),
         ("batch = 64", "batch = 63", "batch: expected a power of two"),
         ("batch = 64", "", "missing field `batch`"),
@@ -23,10 +23,10 @@ fn a_wrong_spec_is_named_by_its_field() {
         ("source = \"digits\"", "source = \"cats\"", "data.source: expected \"digits\""),
         ("source = \"digits\"", "source = { csv = \"a\", label = \"last\", classes = 2 }", "missing field `test`"),
         ("source = \"digits\"", "source = { mnist = \"a\", test = 1 }", "unknown field `test`"),
-        ("[train]", "[round]\nminer = \"0x12\"\n[train]", "round.miner: expected 40"),
-        ("[train]", "[round]\nnumber = 1\n[train]", "round.number: expected 0"),
-        ("[train]", "[round]\npreset = \"huge\"\n[train]", "unknown variant `huge`"),
-        ("[train]", "[round]\ncheckpoint_every = 2\n[train]", "checkpoint_every: expected 1"),
+        ("[round]", "[round]\nminer = \"0x12\"", "round.miner: expected 40"),
+        ("[round]", "[round]\nnumber = 1", "round.number: expected 0"),
+        ("[round]", "[round]\npreset = \"huge\"", "unknown variant `huge`"),
+        ("[round]", "[round]\ncheckpoint_every = 2", "checkpoint_every: expected 1"),
         ("[model]", "[model", "TOML"),
     ];
     let dir = folder();

@@ -30,7 +30,7 @@ fn a_true_product_of_every_orientation_is_accepted() {
 }
 
 #[test]
-#[ignore = "two minutes of proving"]
+#[ignore = "minutes of proving"]
 fn a_true_proof_of_every_circuit_is_accepted() {
     CircuitKind::ALL.into_iter().for_each(accepted);
 }

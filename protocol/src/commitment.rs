@@ -1,15 +1,17 @@
 //! The commitment: what the miner publishes before anybody knows the challenge.
 //!
 //! Nothing in it is free for the miner to vary without redoing work: there is no salt, no time stamp,
-//! and one encoding only. (A step record has fields that no proof opens yet; replay and audit hold
-//! them.) Its hash is keccak256 over the ABI encoding of its words, so that
-//! a contract computes the same.
+//! and one encoding only. (In trace mode `challenged` no proof opens the momenta and some fields of a
+//! step record; replay and audit hold them.) Its hash is keccak256 over the ABI encoding of its words,
+//! so that a contract computes the same.
 
 use alloc::vec::Vec;
 
 use ark_bn254::Fr;
 
 use crate::codec::{CodecError, Reader, Writer, scalar_bytes};
+use crate::merkle::Layout;
+use crate::opening::Roots;
 use crate::stream::keccak;
 
 /// Domain of the commitment hash.
@@ -55,6 +57,19 @@ impl Commitment {
             &steps,
             &keccak(&[&self.quantized_exponents]),
         ])
+    }
+
+    /// Roots that openings of a model with this layout are checked against.
+    pub fn roots(&self, layout: &Layout) -> Roots {
+        Roots {
+            parent: self.parent_root,
+            steps: self.steps_root,
+            state: self.state_root,
+            quantized: self.quantized_root,
+            data: self.data_root,
+            layout: layout.element(),
+            record_count: self.steps + 1,
+        }
     }
 
     /// Canonical bytes.

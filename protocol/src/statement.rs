@@ -414,16 +414,7 @@ impl<'a> PublicRound<'a> {
 
     /// Roots that openings are checked against.
     pub fn roots(&self) -> Roots {
-        let commitment = self.commitment;
-        Roots {
-            parent: commitment.parent_root,
-            steps: commitment.steps_root,
-            state: commitment.state_root,
-            quantized: commitment.quantized_root,
-            data: commitment.data_root,
-            layout: self.layout.element(),
-            record_count: commitment.steps + 1,
-        }
+        self.commitment.roots(self.layout)
     }
 
     /// All cells of the round; none where no traces are committed to.

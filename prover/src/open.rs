@@ -32,7 +32,7 @@ pub fn open(
 ) -> Result<Vec<Openings>, Error> {
     let steps = steps(store, job, trace, parts)?;
     let openings = assemble(job, trace, commitment, parts, &steps)?;
-    let roots = roots(&job.round.layout, commitment);
+    let roots = commitment.roots(&job.round.layout);
     for (part, openings) in openings.iter().enumerate() {
         openings.check(&roots).map_err(|violation| Error::Opening { part, violation })?;
     }
@@ -109,19 +109,6 @@ impl Opened {
             Self::Round(_) => Some(CircuitKind::Round),
             Self::Cells(openings) => openings.first().map(|opening| opening.sample().circuit()),
         }
-    }
-}
-
-/// Roots of a commitment as openings are checked against them.
-pub fn roots(layout: &Layout, commitment: &Commitment) -> Roots {
-    Roots {
-        parent: commitment.parent_root,
-        steps: commitment.steps_root,
-        state: commitment.state_root,
-        quantized: commitment.quantized_root,
-        data: commitment.data_root,
-        layout: layout.element(),
-        record_count: commitment.steps + 1,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::checkpoint::{encode_codes, seal};
 use crate::commit::{self, step_roots};
 use crate::error::Error;
 use crate::open::cells::{Opener, TracedStep};
-use crate::open::{self, Step, assemble};
+use crate::open::{Step, assemble};
 use crate::replay::{Difference, replay};
 use crate::round::Round;
 use crate::store::{Log, Store};
@@ -183,7 +183,7 @@ impl<'a> Mined<'a> {
 
     /// Those of the cells that a round proof opens.
     fn bad_round_cells(&self) -> Result<Vec<(Cell, Violation)>, Error> {
-        let roots = open::roots(&self.job.round.layout, &self.commitment);
+        let roots = self.commitment.roots(&self.job.round.layout);
         let leaves = self.job.round.layout.leaf_count();
         let mut bad = Vec::new();
         for step in 0..self.commitment.steps {

@@ -17,7 +17,6 @@ use super::ground::STEPS;
 use super::mine::Mined;
 use super::states::judge;
 use super::{Failed, Fate, Ground, Seen};
-use crate::open::roots;
 
 /// The miner of D10 wants many commitments for the same work.
 pub(super) fn grinding(ground: &Ground) -> Result<Seen, Failed> {
@@ -76,7 +75,7 @@ fn raise(record: &mut StepRecord) {
 
 pub(super) fn edges(ground: &Ground) -> Result<Seen, Failed> {
     let mined = Mined::honest(ground.job())?;
-    let roots = roots(&ground.round.layout, &mined.commitment);
+    let roots = mined.commitment.roots(&ground.round.layout);
     let part = Part { updates: vec![UpdateSample { step: 2, leaf: 3 }], quantizes: Vec::new() };
     let honest = mined.openings(&part)?.updates.remove(0);
     honest.check(&roots).map_err(|violation| format!("an honest opening is refused: {violation}"))?;

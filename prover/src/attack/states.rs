@@ -13,7 +13,7 @@ use super::ground::STEPS;
 use super::mine::{Draft, Mined};
 use super::rates::{DRAWS, beacon, detection, total};
 use super::{Failed, Fate, Ground, Seen};
-use crate::open::{Opened, roots};
+use crate::open::Opened;
 use crate::store::Store;
 
 /// What a round of lies comes to: cells that do not hold cannot be proven, so whoever finds one
@@ -79,10 +79,10 @@ pub(super) fn spliced(ground: &Ground) -> Result<Seen, Failed> {
     let (mut first, mut last) = (honest.commitment.clone(), honest.commitment.clone());
     first.parent_root = other.commitment.parent_root;
     last.state_root = other.commitment.state_root;
-    if openings.check(&roots(layout, &honest.commitment)).is_err() {
+    if openings.check(&honest.commitment.roots(layout)).is_err() {
         return Err("the openings of an honest round are refused".into());
     }
-    if [first, last].iter().any(|ends| openings.check(&roots(layout, ends)).is_ok()) {
+    if [first, last].iter().any(|ends| openings.check(&ends.roots(layout)).is_ok()) {
         return Ok(Seen::unseen("an end of another chain is taken"));
     }
     judge(&mined, &ground.store("d5")?)

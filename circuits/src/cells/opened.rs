@@ -7,7 +7,7 @@ use pogo_protocol::fixed::{FEATURE_EXPONENT, LEAF, WEIGHT_FRACTION, WORD_BIAS, W
 use pogo_protocol::leaf::{WORDS_PER_ELEMENT, tag};
 use pogo_protocol::product::TracedRecord;
 use pogo_protocol::record::EXPONENTS_DEPTH;
-use pogo_protocol::statement::{STEP_BITS, TENSOR_BITS, TRACE_BITS};
+use pogo_protocol::statement::{POSITION_BITS, STEP_BITS, TENSOR_BITS, TRACE_BITS};
 
 use super::{Publics, power};
 use crate::chips::arithmetic::Arithmetic;
@@ -99,7 +99,9 @@ impl Opener {
 
     /// A position in a state.
     pub(crate) fn state_position(&mut self, position: usize) -> Bits {
-        self.bits(position as u64, self.depths.tree, "state position bit")
+        let depth = self.depths.tree;
+        assert!(depth <= POSITION_BITS as usize, "depth {depth} of a state does not fit the sample");
+        self.bits(position as u64, depth, "state position bit")
     }
 
     /// A number of so many bits.

@@ -17,7 +17,7 @@ pub fn spec(layers: &[u32], batch: u32) -> Spec {
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 1,
-        trace: TraceMode::Challenged,
+        trace: TraceMode::None,
         data_root: [0; 32],
     }
 }

@@ -194,7 +194,7 @@ fn setup(
         warmup: file.train.warmup,
         seed: file.train.seed,
         trace: match file.round.trace {
-            TraceName::Challenged => TraceMode::Challenged,
+            TraceName::Challenged => TraceMode::None,
             TraceName::Every => TraceMode::Every,
         },
         data_root: [0; 32],

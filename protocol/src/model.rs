@@ -47,10 +47,12 @@ pub enum Schedule {
 /// When the tensors of a step are committed to, see [`crate::trace`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TraceMode {
-    /// Of the steps that a first draw picks, in answer to it.
-    Challenged,
+    /// Never: the proofs show that 4-bit codes were applied, not where they come from.
+    None,
     /// Of every step, before any draw.
     Every,
+    /// Of the steps that a first draw picks, in answer to it ([`crate::disclosure`]).
+    Challenged,
 }
 
 /// What a task fixes for all of its miners and rounds.
@@ -64,7 +66,7 @@ pub struct Spec {
     pub batch: u32,
     /// Steps of a round.
     pub steps: u32,
-    /// A state root is recorded every so many steps.
+    /// A record is committed to every so many steps, [`crate::disclosure`]; 1 but in trace mode `challenged`.
     pub checkpoint_every: u32,
     /// Peak learning rate, units of `2^-24` weight per code unit.
     pub learning_rate: u32,
@@ -209,8 +211,9 @@ impl Schedule {
 impl TraceMode {
     fn byte(self) -> u8 {
         match self {
-            TraceMode::Challenged => 0,
+            TraceMode::None => 0,
             TraceMode::Every => 1,
+            TraceMode::Challenged => 2,
         }
     }
 }
@@ -537,10 +540,11 @@ impl<'a> Reader<'a> {
     }
 
     fn trace(&mut self) -> Result<TraceMode, SpecError> {
-        let error = self.error("a trace mode, 0 or 1");
+        let error = self.error("a trace mode, 0 to 2");
         match self.array("the trace mode")? {
-            [0] => Ok(TraceMode::Challenged),
+            [0] => Ok(TraceMode::None),
             [1] => Ok(TraceMode::Every),
+            [2] => Ok(TraceMode::Challenged),
             [_] => Err(error),
         }
     }
@@ -562,7 +566,7 @@ mod tests {
             schedule: Schedule::Linear,
             warmup: 10,
             seed: 7,
-            trace: TraceMode::Challenged,
+            trace: TraceMode::None,
             data_root: [9; 32],
         }
     }

@@ -133,7 +133,7 @@ impl TraceLayout {
     pub fn committed(depth: usize, spec: &Spec) -> Result<Option<Self>, TraceTooLarge> {
         match spec.trace {
             TraceMode::Every => Self::new(depth, spec).map(Some),
-            TraceMode::Challenged => Ok(None),
+            TraceMode::None => Ok(None),
         }
     }
 

@@ -200,7 +200,7 @@ fn spec() -> Spec {
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 0,
-        trace: TraceMode::Challenged,
+        trace: TraceMode::None,
         data_root: [0; 32],
     }
 }

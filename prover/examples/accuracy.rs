@@ -36,7 +36,7 @@ fn main() {
         schedule: if schedule == "linear" { Schedule::Linear } else { Schedule::Constant },
         warmup: number(warmup),
         seed: number(seed).into(),
-        trace: TraceMode::Challenged,
+        trace: TraceMode::None,
         data_root: [0; 32],
     };
     spec.validate().expect("the spec is valid");

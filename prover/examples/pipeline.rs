@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         schedule: Schedule::Linear,
         warmup: 0,
         seed: 1,
-        trace: TraceMode::Challenged,
+        trace: TraceMode::None,
         data_root: pogo_protocol::codec::scalar_bytes(&data_root),
     };
     let context = Context { chain_id: 31_337, contract: [0; 20], task: [1; 32], round: 0, miner: [2; 20] };

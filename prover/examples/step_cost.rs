@@ -25,7 +25,7 @@ fn main() {
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 1,
-        trace: TraceMode::Challenged,
+        trace: TraceMode::None,
         data_root: [0; 32],
     };
     spec.validate().expect("the spec is valid");

@@ -222,7 +222,7 @@ pub fn audit(
     audit.codes(&result.codes, codes);
     let roots = step_roots(layout, &state, &result.codes)?;
     let trace_root = match spec.trace {
-        TraceMode::Challenged => Fr::ZERO,
+        TraceMode::None => Fr::ZERO,
         TraceMode::Every => after.trace_root,
     };
     let expected = StepRecord {

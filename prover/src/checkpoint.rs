@@ -188,7 +188,7 @@ mod tests {
             schedule: Schedule::Constant,
             warmup: 0,
             seed: 1,
-            trace: TraceMode::Challenged,
+            trace: TraceMode::None,
             data_root: [0; 32],
         }
     }

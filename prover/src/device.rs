@@ -246,7 +246,7 @@ fn measured_round() -> Result<Round, Error> {
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 1,
-        trace: TraceMode::Challenged,
+        trace: TraceMode::None,
         data_root: [0; 32],
     };
     let context = Context { chain_id: 0, contract: [0; 20], task: [0; 32], round: 0, miner: [0; 20] };

@@ -23,7 +23,7 @@ fn spec(layers: Vec<u32>, batch: u32, learning_rate: u32, seed: u64) -> Spec {
         schedule: Schedule::Linear,
         warmup: 1,
         seed,
-        trace: TraceMode::Challenged,
+        trace: TraceMode::None,
         data_root: [0; 32],
     }
 }

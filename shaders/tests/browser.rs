@@ -94,7 +94,7 @@ fn digits_step() -> Played {
         schedule: Schedule::Linear,
         warmup: 20,
         seed: 1,
-        trace: TraceMode::Challenged,
+        trace: TraceMode::None,
         data_root: [0; 32],
     };
     let batch = Batch {

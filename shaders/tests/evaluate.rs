@@ -22,7 +22,7 @@ fn twins_give_the_4_bit_model_and_its_loss() {
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 5,
-        trace: TraceMode::Challenged,
+        trace: TraceMode::None,
         data_root: [0; 32],
     };
     let mut buffers = Buffers::default();

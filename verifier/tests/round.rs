@@ -55,7 +55,7 @@ fn of(spec: Spec) -> Public {
 
 #[test]
 fn a_traced_round_has_statements_of_every_circuit_that_its_cells_need() {
-    let challenged = of(Spec { trace: TraceMode::Challenged, ..public().spec });
+    let challenged = of(Spec { trace: TraceMode::None, ..public().spec });
     assert_eq!(verdict(&challenged), Err(Error::Count { artifact: "statement", expected: 1, got: 0 }));
     let Err(Error::Count { artifact: "statement", expected, got: 0 }) = verdict(&public()) else {
         panic!("no statement is too few");

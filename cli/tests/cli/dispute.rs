@@ -192,7 +192,7 @@ pub(crate) fn mine(work: &Path, step: u32, miner: impl for<'a> FnOnce(Job<'a>) -
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 1,
-        trace: TraceMode::Challenged,
+        trace: TraceMode::None,
         data_root: scalar_bytes(&pogo_prover::commit::data_root(&data.train)),
     };
     assert_eq!(setup["spec_hash"], hex(&spec.hash()));

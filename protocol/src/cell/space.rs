@@ -42,7 +42,7 @@ pub enum Unprovable {
 /// [`Unprovable`], never where no traces are committed to.
 pub fn provable(spec: &Spec, records: u32) -> Result<(), Unprovable> {
     match spec.trace {
-        TraceMode::Challenged => Ok(()),
+        TraceMode::None => Ok(()),
         TraceMode::Every if spec.classes() > LEAF => Err(Unprovable::Classes(spec.classes())),
         TraceMode::Every if !(spec.batch..=1 << DATA_DEPTH).contains(&records) => {
             Err(Unprovable::Records { least: spec.batch, got: records })

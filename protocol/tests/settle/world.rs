@@ -54,7 +54,7 @@ pub(crate) fn spec() -> Spec {
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 1,
-        trace: TraceMode::Challenged,
+        trace: TraceMode::None,
         data_root: scalar_bytes(&Fr::from(77)),
     }
 }

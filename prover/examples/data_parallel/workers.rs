@@ -191,7 +191,7 @@ impl Training {
             schedule: Schedule::Linear,
             warmup: 0,
             seed: 1,
-            trace: TraceMode::Challenged,
+            trace: TraceMode::None,
             data_root: scalar_bytes(&commit::data_root(&data)),
         };
         spec.validate()?;

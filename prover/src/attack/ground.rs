@@ -57,7 +57,7 @@ impl Ground {
             schedule: Schedule::Linear,
             warmup: 0,
             seed: 7,
-            trace: TraceMode::Challenged,
+            trace: TraceMode::None,
             data_root: scalar_bytes(&root),
         };
         let context = Context { chain_id: 31_337, contract: [9; 20], task: [8; 32], round: 0, miner: [7; 20] };

@@ -108,7 +108,7 @@ fn round_on(device: &Device, folder: &Folder, losses: &mut Vec<String>) -> Trace
         schedule: Schedule::Constant,
         warmup: 0,
         seed: 3,
-        trace: TraceMode::Challenged,
+        trace: TraceMode::None,
         data_root: scalar_bytes(&root),
     };
     let context = Context { chain_id: 31_337, contract: [9; 20], task: [8; 32], round: 0, miner: [7; 20] };

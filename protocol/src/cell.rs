@@ -168,6 +168,11 @@ impl Cell {
         Self::new(Kind::Quantize, 0, leaf)
     }
 
+    /// The records of a segment, disclosed.
+    pub const fn segment(index: u32) -> Self {
+        Self::new(Kind::Disclosure, 0, index)
+    }
+
     /// Number of the kind (from 1), step and index.
     pub(crate) fn fields(self) -> (u8, u32, u32) {
         (self.kind as u8, self.step, self.index)

@@ -45,7 +45,8 @@ pub fn draw(beacon: [u8; 32], commitment: [u8; 32], steps: u32, leaf_count: usiz
     }
 }
 
-/// Draws `samples` cells of one kind, or all of them where there are fewer, in the order drawn.
+/// Draws `samples` cells of one kind, or all of them where there are fewer, in the order drawn; of
+/// disclosed segments one cell of each.
 pub fn draw_cells(
     beacon: [u8; 32],
     commitment: [u8; 32],
@@ -55,7 +56,14 @@ pub fn draw_cells(
 ) -> Vec<Cell> {
     let seed = keccak(&[b"pogo/challenge/v1", &beacon, &commitment]);
     let domain = [b"pogo/challenge/", kind.name().as_bytes(), b"/v1"].concat();
-    let drawn = draw_distinct(&domain, seed, space.total(kind), samples);
+    let drawn = match space.strata(kind) {
+        Some((_, 0)) => Vec::new(),
+        Some((strata, cells)) => {
+            let mut stream = Stream::new(&domain, seed);
+            (0..strata).map(|stratum| stratum * cells + stream.below(cells)).collect()
+        }
+        None => draw_distinct(&domain, seed, space.total(kind), samples),
+    };
     drawn.into_iter().map(|number| space.cell(kind, number)).collect()
 }
 

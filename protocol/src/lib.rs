@@ -15,6 +15,7 @@ pub mod challenge;
 pub mod codec;
 pub mod commitment;
 pub mod data;
+pub mod disclosure;
 pub mod fixed;
 pub mod leaf;
 pub mod merkle;

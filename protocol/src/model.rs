@@ -170,6 +170,12 @@ pub enum SpecError {
     /// No steps, or too many.
     #[error("steps: expected 1 to {STEPS_MAX}, got {0}")]
     Steps(u32),
+    /// Records that no disclosure fills in.
+    #[error("checkpoint_every: expected 1 in trace modes other than `challenged`, got {got}")]
+    Undisclosed {
+        /// The interval.
+        got: u32,
+    },
     /// A checkpoint interval that does not divide the round.
     #[error("checkpoint_every: expected a divisor of steps ({steps}), got {got}")]
     CheckpointEvery {
@@ -267,6 +273,7 @@ impl Spec {
         let (steps, every) = (self.steps, self.checkpoint_every);
         let divides = every > 0 && steps % every == 0;
         check(divides, SpecError::CheckpointEvery { steps, got: every })?;
+        check(every == 1 || self.trace == TraceMode::Challenged, SpecError::Undisclosed { got: every })?;
         let rate = self.learning_rate;
         check((1..LEARNING_RATE_BOUND).contains(&rate), SpecError::LearningRate(rate))?;
         check(self.warmup < steps, SpecError::Warmup { steps, got: self.warmup })

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! Committed --draw_seed--> Seeded --prove--> Proven --settle, window over:
+//!     in trace mode `challenged` Committed --draw_seed--> Drawn --disclose--> Disclosed --draw_seed--> Seeded
 //!     an open dispute                           -> Disputed, until every one is answered
 //!     negative * 3 >= total, first ballot       -> Committed again, a later beacon, more samples
 //!     positive * 3 > 2 * total, loss fell       -> Finalized: head moves, bond and reward
 //!     else                                      -> Lapsed: the fee is kept, the bond goes back
-//! no seed, no proof, or a dispute unanswered past its deadline, settle -> Rejected: bond slashed
+//! no seed, no disclosure, no proof, or a dispute unanswered past its deadline, settle -> Rejected: bond slashed
 //! ```
 //!
 //! A pure function of the calls: time is the block number that is passed in, proofs are checked by
@@ -17,6 +18,8 @@
 //! - A dispute names a cell and carries a bond. A proof of that very cell wins the bond, whatever
 //!   the votes; without one before the deadline the candidate is rejected. Deadlines of one
 //!   candidate queue up, so that a rich disputer cannot outrun an honest miner.
+//! - In trace mode `challenged` a segment that was not drawn is disputed first as a whole: the miner
+//!   discloses its records, and then has its cells disputed for as long as it had to answer.
 //! - The loss fell when more than half of the stake that voted measured `loss_after < loss_before`,
 //!   that is when the stake-weighted median of the drop is positive.
 //! - A slash needs its evidence, and gives half to who showed it and burns half.
@@ -35,8 +38,11 @@ use crate::challenge::UpdateSample;
 use crate::codec::scalar_bytes;
 use crate::commitment::Commitment;
 use crate::merkle::Layout;
-use crate::model::SpecError;
-use crate::statement::{CellPart, Context, Part, PublicRound, SAMPLES_PER_PROOF, Statement, cell_part, word};
+use crate::disclosure::{self, Segments};
+use crate::model::{SpecError, TraceMode};
+use crate::statement::{
+    CellPart, Context, Part, PublicRound, SAMPLES_PER_PROOF, Statement, cell_part, samples_drawn, word,
+};
 use crate::stream::keccak;
 use crate::trace::TraceLayout;
 
@@ -89,6 +95,10 @@ pub enum Event {
     Withdrawn(Address, Amount),
     /// A new candidate, whose beacon is that of this block.
     Committed(CandidateId, u64),
+    /// The first beacon of trace mode `challenged` was drawn.
+    Drawn(CandidateId, [u8; 32]),
+    /// The drawn segments are disclosed; the next beacon is that of this block.
+    Disclosed(CandidateId, u64),
     /// The beacon was drawn.
     Seeded(CandidateId, [u8; 32]),
     /// All proofs of the ballot were accepted.
@@ -149,6 +159,8 @@ pub enum Answer {
     Round(Part),
     /// A cell of another kind, in every slot.
     Cells(CellPart),
+    /// A segment that is not disclosed: its records, by [`Settlement::answer_segment`].
+    Segment(u32),
 }
 
 /// What an answer to a dispute of this cell proves; none where the round has no such cell. First
@@ -158,21 +170,31 @@ pub fn answer(round: &PublicRound<'_>, cell: Cell) -> Option<Answer> {
         Kind::Update => (cell.step, cell.index),
         Kind::Quantize => (round.commitment.steps.checked_sub(1)?, cell.index),
         Kind::Init => return None,
+        Kind::Disclosure => return undisclosed(round, cell.index).then_some(Answer::Segment(cell.index)),
         _ => return Some(Answer::Cells(cell_part(round.sample(cell)?.circuit(), &[cell]))),
     };
     let leaf = usize::try_from(leaf).ok().filter(|&leaf| leaf < round.layout.leaf_count())?;
-    let update = (step < round.commitment.steps).then_some(UpdateSample { step, leaf })?;
+    let recorded = |record| disclosure::is_committed(round.spec, record);
+    let opened = recorded(step) && recorded(step + 1) || round.segments.is_some_and(|segments| segments.hold(step));
+    let update = (step < round.commitment.steps && opened).then_some(UpdateSample { step, leaf })?;
     Some(Answer::Round(Part { updates: vec![update; SAMPLES_PER_PROOF], quantizes: vec![leaf; SAMPLES_PER_PROOF] }))
+}
+
+/// Whether the segment can be disclosed still.
+fn undisclosed(round: &PublicRound<'_>, segment: u32) -> bool {
+    let new = |segments: &Segments| !segments.drawn.contains(&segment) && !segments.later.contains(&segment);
+    segment < disclosure::count(round.spec) && round.segments.is_some_and(new)
 }
 
 /// The statement whose proof answers a dispute: that of [`answer`] as part 0 of 0, which no sample
 /// has.
 ///
-/// `None` where the round has no such cell.
+/// `None` where the round has no such cell, or a segment answers.
 pub fn answer_statement(round: &PublicRound<'_>, cell: Cell) -> Option<Statement> {
     match answer(round, cell)? {
         Answer::Round(part) => Some(round.statement(&part, 0, 0)),
         Answer::Cells(part) => round.cell_statement(&part, 0, 0),
+        Answer::Segment(_) => None,
     }
 }
 
@@ -230,8 +252,20 @@ impl Settlement {
     /// [`SettleError::UnknownCandidate`].
     pub fn statements(&self, id: CandidateId) -> Result<Vec<Statement>, SettleError> {
         let candidate = self.candidate(id)?;
-        let samples = self.task.rules.samples.saturating_mul(if candidate.ballot == 0 { 1 } else { SECOND_SAMPLE });
+        let samples = self.samples(candidate);
         Ok(candidate.beacon.map_or_else(Vec::new, |beacon| self.public_round(candidate, beacon).statements(samples)))
+    }
+
+    /// The statements whose proofs [`Settlement::disclose`] asks for, in order, with these roots over the
+    /// records after each; none before the draw.
+    ///
+    /// # Errors
+    /// [`SettleError::UnknownCandidate`]; [`SettleError::Roots`] for fewer roots than proofs, or more.
+    pub fn disclosure_statements(&self, id: CandidateId, roots: &[Fr]) -> Result<Vec<Statement>, SettleError> {
+        let candidate = self.candidate(id)?;
+        let Some((beacon, drawn)) = &candidate.drawn else { return Ok(Vec::new()) };
+        let round = PublicRound { segments: None, ..self.public_round(candidate, *beacon) };
+        disclosing(&round, drawn, roots, roots.len() as u32)
     }
 
     /// The statement whose proof answers a dispute about this cell.
@@ -242,6 +276,26 @@ impl Settlement {
         let candidate = self.candidate(id)?;
         let round = self.public_round(candidate, candidate.beacon.unwrap_or_default());
         answer_statement(&round, cell).ok_or(SettleError::NoSuchCell(cell))
+    }
+
+    /// The statements whose proofs answer a dispute about this segment, with these roots over the records
+    /// after each: parts of 0, which no draw has.
+    ///
+    /// # Errors
+    /// [`SettleError::UnknownCandidate`]; [`SettleError::NoSuchCell`]; [`SettleError::Roots`].
+    pub fn segment_statements(&self, id: CandidateId, segment: u32, roots: &[Fr]) -> Result<Vec<Statement>, SettleError> {
+        let candidate = self.candidate(id)?;
+        let round = self.public_round(candidate, candidate.beacon.unwrap_or_default());
+        let cell = Cell::segment(segment);
+        answer(&round, cell).ok_or(SettleError::NoSuchCell(cell))?;
+        disclosing(&round, &[segment], roots, 0)
+    }
+
+    /// Whether the round has a cell that can be disputed so.
+    fn check_cell(&self, id: CandidateId, cell: Cell) -> Result<(), SettleError> {
+        let candidate = self.candidate(id)?;
+        let round = self.public_round(candidate, candidate.beacon.unwrap_or_default());
+        answer(&round, cell).map(drop).ok_or(SettleError::NoSuchCell(cell))
     }
 
     /// Adds to the pool of rewards.
@@ -334,35 +388,72 @@ impl Settlement {
             status: Status::Committed,
             beacon_block: 0,
             beacon: None,
+            drawn: None,
+            segments: None,
             deadline: 0,
             bond,
             votes: BTreeMap::new(),
             disputes: BTreeMap::new(),
         };
-        candidate.await_beacon(now, &self.task.rules);
+        candidate.await_beacon(Status::Committed, now, &self.task.rules);
         let beacon_block = candidate.beacon_block;
         self.candidates.insert(id, candidate);
         self.now = now;
         Ok(Event::Committed(id, beacon_block))
     }
 
-    /// Sets the beacon, once, after its block.
+    /// Sets the beacon, once, after its block; in trace mode `challenged` two, one after the other.
     ///
     /// # Errors
     /// [`SettleError::Beacon`] for another block, [`SettleError::Status`],
     /// [`SettleError::TooEarly`], [`SettleError::TooLate`], [`SettleError::Time`].
     pub fn draw_seed(&mut self, now: u64, id: CandidateId, beacon: Beacon) -> Result<Event, SettleError> {
-        let rules = self.task.rules;
-        let candidate = self.candidate_in(now, id, "Committed", |status| status == Status::Committed)?;
+        let (rules, spec) = (self.task.rules, self.task.spec.clone());
+        let samples = samples_drawn(self.samples(self.candidate(id)?));
+        let candidate = self.candidate_in(now, id, "Committed or Disclosed", Status::awaits_beacon)?;
         if beacon.block != candidate.beacon_block {
             return Err(SettleError::Beacon { expected: candidate.beacon_block, got: beacon.block });
         }
         not_before(now, candidate.beacon_block.saturating_add(1))?;
         not_after(now, candidate.deadline)?;
+        if spec.trace == TraceMode::Challenged && candidate.status == Status::Committed {
+            let drawn = disclosure::draw(&spec, beacon.value, candidate.commitment.hash(), samples);
+            candidate.drawn = Some((beacon.value, drawn));
+            candidate.enter(Status::Drawn, now, rules.prove_window);
+            self.now = now;
+            return Ok(Event::Drawn(id, beacon.value));
+        }
         candidate.beacon = Some(beacon.value);
         candidate.enter(Status::Seeded, now, rules.prove_window);
         self.now = now;
         Ok(Event::Seeded(id, beacon.value))
+    }
+
+    /// Takes the roots over the records after each proof that discloses drawn segments, and the proofs
+    /// of [`Settlement::disclosure_statements`]. The next beacon is that of a later block.
+    ///
+    /// # Errors
+    /// [`SettleError::Roots`], [`SettleError::ProofCount`], [`SettleError::Proof`],
+    /// [`SettleError::Status`], [`SettleError::TooLate`], [`SettleError::Time`].
+    pub fn disclose(
+        &mut self,
+        now: u64,
+        id: CandidateId,
+        roots: &[Fr],
+        proofs: &[&[u8]],
+    ) -> Result<Event, SettleError> {
+        let statements = self.disclosure_statements(id, roots)?;
+        let (rules, spec, verifier) = (self.task.rules, self.task.spec.clone(), self.verifier.clone());
+        let candidate = self.candidate_in(now, id, "Drawn", |status| status == Status::Drawn)?;
+        not_after(now, candidate.deadline)?;
+        verify_all(&*verifier, &statements, proofs)?;
+        let drawn = candidate.drawn.as_ref().map_or_else(Vec::new, |(_, drawn)| drawn.clone());
+        let root = roots.last().copied().unwrap_or(candidate.commitment.steps_root);
+        candidate.segments = Some(Segments::new(&spec, drawn, root));
+        candidate.await_beacon(Status::Disclosed, now, &rules);
+        let beacon_block = candidate.beacon_block;
+        self.now = now;
+        Ok(Event::Disclosed(id, beacon_block))
     }
 
     /// Takes the proofs of all statements of [`Settlement::statements`], in order.
@@ -374,12 +465,7 @@ impl Settlement {
         let (rules, statements, verifier) = (self.task.rules, self.statements(id)?, self.verifier.clone());
         let candidate = self.candidate_in(now, id, "Seeded", |status| status == Status::Seeded)?;
         not_after(now, candidate.deadline)?;
-        if proofs.len() != statements.len() {
-            return Err(SettleError::ProofCount { expected: statements.len(), got: proofs.len() });
-        }
-        for (part, (statement, proof)) in statements.iter().zip(proofs).enumerate() {
-            verifier.verify(statement, proof).map_err(|Refused| SettleError::Proof { part })?;
-        }
+        verify_all(&*verifier, &statements, proofs)?;
         candidate.enter(Status::Proven, now, rules.attest_window);
         self.now = now;
         Ok(Event::Proven(id))
@@ -395,7 +481,7 @@ impl Settlement {
     pub fn attest(&mut self, now: u64, id: CandidateId, signed: &SignedAttestation) -> Result<Event, SettleError> {
         let attestation = &signed.attestation;
         if let Sign::Negative(cell) = attestation.sign {
-            self.answer_statement(id, cell)?;
+            self.check_cell(id, cell)?;
         }
         let weight = self.bank.weight(&attestation.attester, self.candidate(id)?.committed_at);
         let evaluated = self.task.rules.evaluated;
@@ -434,10 +520,15 @@ impl Settlement {
         bond: Amount,
     ) -> Result<Event, SettleError> {
         let rules = self.task.rules;
-        self.answer_statement(id, cell)?;
+        self.check_cell(id, cell)?;
         exact_bond(rules.dispute_bond, bond)?;
-        let candidate = self.candidate_in(now, id, "Proven", |status| status == Status::Proven)?;
-        not_after(now, candidate.deadline)?;
+        let length = self.task.spec.checkpoint_every;
+        let asked = self.candidate(id)?.asked_for(now, cell, length);
+        let fits = |status| status == Status::Proven || asked && status == Status::Disputed;
+        let candidate = self.candidate_in(now, id, "Proven", fits)?;
+        if !asked {
+            not_after(now, candidate.deadline)?;
+        }
         if candidate.disputes.contains_key(&cell) {
             return Err(SettleError::DuplicateDispute(cell));
         }
@@ -464,6 +555,40 @@ impl Settlement {
         verifier.verify(&statement, proof).map_err(|Refused| SettleError::Proof { part: 0 })?;
         dispute.answered = true;
         let (bond, miner) = (core::mem::take(&mut dispute.bond), candidate.context.miner);
+        self.bank.credit(miner, bond);
+        self.now = now;
+        Ok(Event::DisputeAnswered(id, cell))
+    }
+
+    /// Answers a dispute about a segment with the roots over the records after each proof, and the proofs
+    /// of [`Settlement::segment_statements`]; the miner gets the bond. Cells of the segment can be
+    /// disputed for another window of answers.
+    ///
+    /// # Errors
+    /// [`SettleError::NotDisputed`], [`SettleError::Roots`], [`SettleError::ProofCount`],
+    /// [`SettleError::Proof`], [`SettleError::Status`], [`SettleError::TooLate`], [`SettleError::Time`].
+    pub fn answer_segment(
+        &mut self,
+        now: u64,
+        id: CandidateId,
+        segment: u32,
+        roots: &[Fr],
+        proofs: &[&[u8]],
+    ) -> Result<Event, SettleError> {
+        let (statements, verifier) = (self.segment_statements(id, segment, roots)?, self.verifier.clone());
+        let (cell, window) = (Cell::segment(segment), self.task.rules.answer_window);
+        let candidate = self.candidate_in(now, id, "Proven or Disputed", Status::takes_answers)?;
+        let open = candidate.disputes.get_mut(&cell).filter(|dispute| !dispute.answered);
+        let dispute = open.ok_or(SettleError::NotDisputed(cell))?;
+        not_after(now, dispute.deadline)?;
+        verify_all(&*verifier, &statements, proofs)?;
+        dispute.answered = true;
+        dispute.deadline = now.saturating_add(window);
+        let (bond, miner) = (core::mem::take(&mut dispute.bond), candidate.context.miner);
+        if let (Some(segments), Some(&root)) = (&mut candidate.segments, roots.last()) {
+            segments.later.push(segment);
+            segments.steps_root = root;
+        }
         self.bank.credit(miner, bond);
         self.now = now;
         Ok(Event::DisputeAnswered(id, cell))
@@ -516,9 +641,9 @@ impl Settlement {
             self.now = now;
             return self.reject(id, reason, dispute.disputer);
         }
-        let (status, open) = (candidate.status, candidate.open_disputes().count());
+        let (status, open) = (candidate.status, candidate.awaited(now).count());
         if status == Status::Disputed && open > 0 {
-            let first = candidate.open_disputes().map(|(_, dispute)| dispute.deadline).min().unwrap_or(now);
+            let first = candidate.awaited(now).map(|(_, dispute)| dispute.deadline).min().unwrap_or(now);
             return Err(SettleError::TooEarly { first: first.saturating_add(1), now });
         }
         if status != Status::Disputed {
@@ -535,8 +660,7 @@ impl Settlement {
             }
             Outcome::Resample => {
                 let candidate = self.candidate_mut(id)?;
-                candidate.await_beacon(now, &rules);
-                candidate.ballot = 1;
+                candidate.again(now, &rules);
                 Ok(Event::Resampled(id, candidate.beacon_block))
             }
             Outcome::Finalize => self.finalize(id),
@@ -577,6 +701,11 @@ impl Settlement {
         }
         let slash = self.bank.slash(core::mem::take(&mut candidate.bond), reporter);
         Ok(Event::Rejected(id, reason, slash))
+    }
+
+    /// Samples of each kind in the candidate's ballot.
+    fn samples(&self, candidate: &Candidate) -> usize {
+        self.task.rules.samples.saturating_mul(if candidate.ballot == 0 { 1 } else { SECOND_SAMPLE })
     }
 
     fn candidate(&self, id: CandidateId) -> Result<&Candidate, SettleError> {
@@ -630,6 +759,7 @@ impl Settlement {
             spec: &self.task.spec,
             layout: &self.layout,
             trace: self.trace.as_ref(),
+            segments: candidate.segments.as_ref(),
             commitment: &candidate.commitment,
             context: candidate.context,
             records: self.task.records,
@@ -638,6 +768,29 @@ impl Settlement {
             srs: self.task.srs,
         }
     }
+}
+
+/// The statements that disclose these segments.
+fn disclosing(
+    round: &PublicRound<'_>,
+    segments: &[u32],
+    roots: &[Fr],
+    of: u32,
+) -> Result<Vec<Statement>, SettleError> {
+    let expected = disclosure::proofs(round.spec, segments).len();
+    let statements = round.disclosure_statements(segments, roots, of);
+    statements.ok_or(SettleError::Roots { expected, got: roots.len() })
+}
+
+/// Verifies the proofs of all of these statements.
+fn verify_all(verifier: &dyn Verify, statements: &[Statement], proofs: &[&[u8]]) -> Result<(), SettleError> {
+    if proofs.len() != statements.len() {
+        return Err(SettleError::ProofCount { expected: statements.len(), got: proofs.len() });
+    }
+    let mut parts = statements.iter().zip(proofs).enumerate();
+    parts.try_for_each(|(part, (statement, proof))| {
+        verifier.verify(statement, proof).map_err(|Refused| SettleError::Proof { part })
+    })
 }
 
 fn something(what: &'static str, amount: Amount) -> Result<(), SettleError> {

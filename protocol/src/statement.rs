@@ -23,6 +23,7 @@ use ark_ff::{AdditiveGroup, BigInt, PrimeField};
 
 use crate::cell::activation::ActivationSample;
 use crate::cell::blank::{BlankSample, zero_leaf};
+use crate::cell::disclosure::{Disclosed, DisclosureSample};
 use crate::cell::errors::{Dither, ErrorsSample};
 use crate::cell::init::{InitSample, first_leaf};
 use crate::cell::input::InputSample;
@@ -37,9 +38,10 @@ use crate::challenge::{Challenge, UpdateSample};
 use crate::codec::{CodecError, Reader, Writer, scalar_bytes};
 use crate::commitment::Commitment;
 use crate::data::{Order, Round};
+use crate::disclosure::{self, Segments};
 use crate::fixed::{ERROR_EXPONENT, LEAF, key};
 use crate::merkle::Layout;
-use crate::model::{Spec, State};
+use crate::model::{Spec, State, TraceMode};
 use crate::opening::Roots;
 use crate::product::{Orientation, ProductSample};
 use crate::stream::keccak;
@@ -291,8 +293,10 @@ pub struct PublicRound<'a> {
     pub spec: &'a Spec,
     /// Placement of the leaves.
     pub layout: &'a Layout,
-    /// Placement of the tensors of a step; none where no traces are committed to.
+    /// Placement of the tensors of a step; none in trace mode `none`.
     pub trace: Option<&'a TraceLayout>,
+    /// What is disclosed of the round; none in other trace modes than `challenged`, and before.
+    pub segments: Option<&'a Segments>,
     /// What the miner committed to.
     pub commitment: &'a Commitment,
     /// Where and by whom.
@@ -376,15 +380,22 @@ impl Sample {
 
 impl<'a> PublicRound<'a> {
     /// The samples of each proof of the round circuit when at least `samples` of each kind are asked
-    /// for.
+    /// for; none before a disclosure that they are drawn from.
     pub fn parts(&self, samples: usize) -> Vec<Part> {
-        let hash = self.commitment.hash();
-        let drawn = samples_drawn(samples);
-        parts(&crate::challenge::draw(self.beacon, hash, self.commitment.steps, self.layout.leaf_count(), drawn))
+        let (hash, drawn) = (self.commitment.hash(), samples_drawn(samples));
+        let (steps, leaves) = (self.commitment.steps, self.layout.leaf_count());
+        let mut challenge = crate::challenge::draw(self.beacon, hash, steps, leaves, drawn);
+        if self.spec.trace == TraceMode::Challenged {
+            let Some(space) = self.space() else { return Vec::new() };
+            let updates = crate::challenge::draw_cells(self.beacon, hash, &space, Kind::Update, drawn);
+            let sample = |cell: Cell| UpdateSample { step: cell.step, leaf: cell.index as usize };
+            challenge.updates = updates.into_iter().map(sample).collect();
+        }
+        parts(&challenge)
     }
 
     /// The cells of each proof of the other circuits when at least `samples` of each kind are asked
-    /// for; none where no traces are committed to.
+    /// for; none where no traces are committed to, or before a disclosure that they are drawn from.
     pub fn cell_parts(&self, samples: usize) -> Vec<CellPart> {
         let Some(space) = self.space() else { return Vec::new() };
         let (hash, drawn) = (self.commitment.hash(), samples_drawn(samples));
@@ -412,14 +423,42 @@ impl<'a> PublicRound<'a> {
         round.chain(cells).collect()
     }
 
-    /// Roots that openings are checked against.
-    pub fn roots(&self) -> Roots {
-        self.commitment.roots(self.layout)
+    /// The segments that this round's beacon draws when at least `samples` of each kind are asked for.
+    pub fn drawn_segments(&self, samples: usize) -> Vec<u32> {
+        disclosure::draw(self.spec, self.beacon, self.commitment.hash(), samples_drawn(samples))
     }
 
-    /// All cells of the round; none where no traces are committed to.
+    /// The statements of the proofs that disclose these segments one after another, and the root over
+    /// the records after each, of `of` proofs in the statements' own words; none where there are fewer
+    /// roots or more.
+    pub fn disclosure_statements(&self, segments: &[u32], roots: &[Fr], of: u32) -> Option<Vec<Statement>> {
+        let proofs = disclosure::proofs(self.spec, segments);
+        let mut before = self.roots().steps;
+        let statement = |((records, &to), part): ((Vec<Disclosed>, &Fr), u32)| {
+            let sample = Sample::Disclosure(DisclosureSample { to, records });
+            let samples = self.elements(CircuitKind::Disclosure, &[sample]);
+            let steps_root = core::mem::replace(&mut before, to);
+            Statement { steps_root, ..self.claim(CircuitKind::Disclosure, samples, part, of) }
+        };
+        let fits = proofs.len() == roots.len();
+        fits.then(|| proofs.into_iter().zip(roots).zip(0..).map(statement).collect())
+    }
+
+    /// Roots that openings are checked against.
+    pub fn roots(&self) -> Roots {
+        let roots = self.commitment.roots(self.layout);
+        let steps = self.segments.map_or(roots.steps, |segments| segments.steps_root);
+        Roots { steps, ..roots }
+    }
+
+    /// The cells of the round; none where no traces are committed to, or before a disclosure.
     pub fn space(&self) -> Option<CellSpace<'a>> {
-        Some(CellSpace::new(self.spec, self.layout, self.trace?))
+        let space = CellSpace::new(self.spec, self.layout, self.trace?);
+        match self.spec.trace {
+            TraceMode::None => None,
+            TraceMode::Every => Some(space),
+            TraceMode::Challenged => Some(space.of_segments(self.segments?)),
+        }
     }
 
     /// What is public of a cell other than update and quantize; none where the round has no such cell.
@@ -554,11 +593,15 @@ impl<'a> PublicRound<'a> {
     pub fn cell_statement(&self, part: &CellPart, number: u32, parts: u32) -> Option<Statement> {
         let samples = part.cells.iter().map(|&cell| self.sample(cell)).collect::<Option<Vec<_>>>()?;
         let one = samples.iter().all(|sample| sample.circuit() == part.circuit);
+        one.then(|| self.claim(part.circuit, self.elements(part.circuit, &samples), number, parts))
+    }
+
+    /// Elements of the samples of one proof of a circuit.
+    fn elements(&self, circuit: CircuitKind, samples: &[Sample]) -> Vec<Fr> {
         let elements = samples.iter().flat_map(Sample::elements);
-        let data = matches!(part.circuit, CircuitKind::Input | CircuitKind::Loss).then_some(self.commitment.data_root);
+        let data = matches!(circuit, CircuitKind::Input | CircuitKind::Loss).then_some(self.commitment.data_root);
         let zeros = core::iter::repeat(Fr::ZERO);
-        let samples = data.into_iter().chain(elements).chain(zeros).take(STEP_ELEMENTS).collect();
-        one.then(|| self.claim(part.circuit, samples, number, parts))
+        data.into_iter().chain(elements).chain(zeros).take(STEP_ELEMENTS).collect()
     }
 
     pub(crate) fn statement(&self, part: &Part, number: u32, parts: u32) -> Statement {
@@ -582,7 +625,7 @@ impl<'a> PublicRound<'a> {
             part: number,
             parts,
             parent_root: commitment.parent_root,
-            steps_root: commitment.steps_root,
+            steps_root: self.roots().steps,
             state_root: commitment.state_root,
             quantized_root: commitment.quantized_root,
             layout: self.layout.element(),

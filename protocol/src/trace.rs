@@ -132,8 +132,8 @@ impl TraceLayout {
     /// [`TraceTooLarge`].
     pub fn committed(depth: usize, spec: &Spec) -> Result<Option<Self>, TraceTooLarge> {
         match spec.trace {
-            TraceMode::Every => Self::new(depth, spec).map(Some),
             TraceMode::None => Ok(None),
+            TraceMode::Every | TraceMode::Challenged => Self::new(depth, spec).map(Some),
         }
     }
 

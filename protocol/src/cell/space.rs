@@ -5,18 +5,20 @@ use alloc::vec::Vec;
 use super::input::DATA_DEPTH;
 use super::peak::Scaled;
 use super::{Cell, Kind};
+use crate::disclosure::Segments;
 use crate::fixed::LEAF;
 use crate::merkle::{Layout, LeafPlace};
 use crate::model::{Spec, TraceMode};
 use crate::product::{Orientation, ProductCell};
 use crate::trace::{Placed, TensorId, TraceLayout};
 
-/// All cells of the rounds of a spec.
+/// All cells of the rounds of a spec, or those of the disclosed segments of one round.
 #[derive(Clone, Debug)]
 pub struct CellSpace<'a> {
     spec: &'a Spec,
     layout: &'a Layout,
     trace: &'a TraceLayout,
+    segments: Option<&'a Segments>,
 }
 
 /// A task with cells that no statement can claim, so that its rounds cannot be proven whole.
@@ -43,11 +45,11 @@ pub enum Unprovable {
 pub fn provable(spec: &Spec, records: u32) -> Result<(), Unprovable> {
     match spec.trace {
         TraceMode::None => Ok(()),
-        TraceMode::Every if spec.classes() > LEAF => Err(Unprovable::Classes(spec.classes())),
-        TraceMode::Every if !(spec.batch..=1 << DATA_DEPTH).contains(&records) => {
+        _ if spec.classes() > LEAF => Err(Unprovable::Classes(spec.classes())),
+        _ if !(spec.batch..=1 << DATA_DEPTH).contains(&records) => {
             Err(Unprovable::Records { least: spec.batch, got: records })
         }
-        TraceMode::Every => Ok(()),
+        _ => Ok(()),
     }
 }
 
@@ -73,7 +75,19 @@ pub enum Place {
 impl<'a> CellSpace<'a> {
     /// The cells of a round of `spec`, whose leaves and tensors are placed so.
     pub fn new(spec: &'a Spec, layout: &'a Layout, trace: &'a TraceLayout) -> Self {
-        Self { spec, layout, trace }
+        Self { spec, layout, trace, segments: None }
+    }
+
+    /// Of the kinds that are of a step, the cells of these segments only.
+    pub fn of_segments(self, segments: &'a Segments) -> Self {
+        Self { segments: Some(segments), ..self }
+    }
+
+    /// Segments that cells are drawn from, each of which has so many cells of a kind, where every
+    /// sample is drawn from a segment of its own; none where all are drawn from all.
+    pub fn strata(&self, kind: Kind) -> Option<(u64, u64)> {
+        let segments = self.segments.filter(|segments| kind.is_of_step() && !segments.all)?;
+        Some((segments.drawn.len() as u64, self.count(kind) * u64::from(segments.length)))
     }
 
     /// Cells of a kind in one step, or in the round where the kind is not of a step.
@@ -94,15 +108,25 @@ impl<'a> CellSpace<'a> {
         count as u64
     }
 
-    /// Cells of a kind in the round.
+    /// Cells of a kind that a draw may pick.
     pub fn total(&self, kind: Kind) -> u64 {
-        self.count(kind) * if kind.is_of_step() { u64::from(self.spec.steps) } else { 1 }
+        let steps = self.segments.map_or(self.spec.steps, |segments| segments.drawn.len() as u32 * segments.length);
+        self.count(kind) * if kind.is_of_step() { u64::from(steps) } else { 1 }
     }
 
-    /// Cell number `number` of a kind, counted step by step.
+    /// Cell number `number` of a kind, below [`CellSpace::total`], counted step by step; drawn segments
+    /// in the order drawn.
     pub fn cell(&self, kind: Kind, number: u64) -> Cell {
         let count = self.count(kind).max(1);
-        Cell::new(kind, (number / count) as u32, (number % count) as u32)
+        let (at, index) = ((number / count) as u32, (number % count) as u32);
+        let step = match self.segments {
+            Some(segments) if kind.is_of_step() => {
+                let segment = segments.drawn.get((at / segments.length) as usize).copied().unwrap_or_default();
+                segment * segments.length + at % segments.length
+            }
+            _ => at,
+        };
+        Cell::new(kind, step, index)
     }
 
     /// Where a cell stands; none when the round has no such cell. Within a kind cells are counted
@@ -110,7 +134,8 @@ impl<'a> CellSpace<'a> {
     /// tile row by tile row, then column by column, then slab by slab.
     pub fn place(&self, cell: Cell) -> Option<Place> {
         let steps = if cell.kind.is_of_step() { self.spec.steps } else { 1 };
-        if cell.step >= steps || u64::from(cell.index) >= self.count(cell.kind) {
+        let disclosed = !cell.kind.is_of_step() || self.segments.is_none_or(|segments| segments.hold(cell.step));
+        if cell.step >= steps || u64::from(cell.index) >= self.count(cell.kind) || !disclosed {
             return None;
         }
         let index = cell.index as usize;

@@ -4,8 +4,9 @@ use alloc::collections::BTreeMap;
 
 use super::{Amount, Lapse, Reason, Rules, SettleError};
 use crate::attest::{Address, SignedAttestation};
-use crate::cell::Cell;
+use crate::cell::{Cell, Kind};
 use crate::commitment::Commitment;
+use crate::disclosure::Segments;
 use crate::statement::Context;
 
 /// Where a candidate stands.
@@ -13,6 +14,10 @@ use crate::statement::Context;
 pub enum Status {
     /// Waits for its beacon.
     Committed,
+    /// Waits for the disclosure of the drawn segments.
+    Drawn,
+    /// Waits for its second beacon.
+    Disclosed,
     /// Waits for its proofs.
     Seeded,
     /// Takes votes and disputes.
@@ -44,8 +49,12 @@ pub struct Candidate {
     pub status: Status,
     /// Block whose randomness is its beacon.
     pub beacon_block: u64,
-    /// The beacon once it is drawn.
+    /// The beacon that draws cells, once it is drawn.
     pub beacon: Option<[u8; 32]>,
+    /// The beacon that drew segments, in trace mode `challenged`, and those that it drew.
+    pub drawn: Option<([u8; 32], Vec<u32>)>,
+    /// The segments that are disclosed.
+    pub segments: Option<Segments>,
     /// Last block in which what it waits for may come.
     pub deadline: u64,
     /// The miner's bond; 0 at an end.
@@ -105,10 +114,12 @@ impl Candidate {
     pub fn progress(&self) -> (u8, u8) {
         let status = match self.status {
             Status::Committed => 0,
-            Status::Seeded => 1,
-            Status::Proven => 2,
-            Status::Disputed => 3,
-            Status::Finalized | Status::Lapsed(_) | Status::Rejected(_) => 4,
+            Status::Drawn => 1,
+            Status::Disclosed => 2,
+            Status::Seeded => 3,
+            Status::Proven => 4,
+            Status::Disputed => 5,
+            Status::Finalized | Status::Lapsed(_) | Status::Rejected(_) => 6,
         };
         (self.ballot, status)
     }
@@ -132,6 +143,22 @@ impl Candidate {
         self.disputes.iter().map(|(&cell, &dispute)| (cell, dispute)).filter(|(_, dispute)| !dispute.answered)
     }
 
+    /// Disputes that keep the candidate from its end: those without an answer, and those about segments
+    /// whose cells may still be disputed.
+    pub fn awaited(&self, now: u64) -> impl Iterator<Item = (Cell, Dispute)> {
+        let all = self.disputes.iter().map(|(&cell, &dispute)| (cell, dispute));
+        all.filter(move |(cell, dispute)| {
+            !dispute.answered || cell.kind == Kind::Disclosure && now <= dispute.deadline
+        })
+    }
+
+    /// Whether the cell is of a segment, of so many steps, that a dispute asked for and whose cells may
+    /// still be disputed.
+    pub(super) fn asked_for(&self, now: u64, cell: Cell, length: u32) -> bool {
+        let dispute = self.disputes.get(&Cell::segment(cell.step / length.max(1)));
+        cell.kind.is_of_step() && dispute.is_some_and(|dispute| dispute.answered && now <= dispute.deadline)
+    }
+
     /// The open dispute whose deadline passed first.
     pub(super) fn overdue(&self, now: u64) -> Option<(Cell, Dispute)> {
         self.open_disputes().filter(|(_, dispute)| now > dispute.deadline).min_by_key(|(_, dispute)| dispute.deadline)
@@ -140,7 +167,8 @@ impl Candidate {
     pub(super) fn outcome(&self, open_disputes: usize, current: bool) -> Outcome {
         let tally = self.tally();
         match self.status {
-            Status::Committed => Outcome::Reject(Reason::NoSeed),
+            Status::Committed | Status::Disclosed => Outcome::Reject(Reason::NoSeed),
+            Status::Drawn => Outcome::Reject(Reason::NoDisclosure),
             Status::Seeded => Outcome::Reject(Reason::NoProof),
             _ if open_disputes > 0 => Outcome::Dispute,
             _ if !current => Outcome::Lapse(Lapse::RoundOver),
@@ -151,11 +179,21 @@ impl Candidate {
         }
     }
 
-    pub(super) fn await_beacon(&mut self, now: u64, rules: &Rules) {
+    /// Waits, in this status, for the beacon of a later block.
+    pub(super) fn await_beacon(&mut self, status: Status, now: u64, rules: &Rules) {
         self.beacon_block = now.saturating_add(rules.seed_delay);
-        self.beacon = None;
+        self.enter(status, self.beacon_block, rules.seed_window);
+    }
+
+    /// Begins the second ballot. What was disclosed in the first counts no more, nor do answers that
+    /// rest on it.
+    pub(super) fn again(&mut self, now: u64, rules: &Rules) {
+        (self.ballot, self.beacon, self.drawn) = (1, None, None);
         self.votes.clear();
-        self.enter(Status::Committed, self.beacon_block, rules.seed_window);
+        if self.segments.take().is_some() {
+            self.disputes.clear();
+        }
+        self.await_beacon(Status::Committed, now, rules);
     }
 
     pub(super) fn enter(&mut self, status: Status, from: u64, window: u64) {
@@ -177,6 +215,10 @@ impl Status {
     /// Whether nothing more can happen.
     pub fn is_end(self) -> bool {
         matches!(self, Self::Finalized | Self::Lapsed(_) | Self::Rejected(_))
+    }
+
+    pub(super) fn awaits_beacon(self) -> bool {
+        matches!(self, Self::Committed | Self::Disclosed)
     }
 
     pub(super) fn takes_answers(self) -> bool {

@@ -14,6 +14,8 @@ use crate::trace::TraceTooLarge;
 pub enum Reason {
     /// Nobody drew the beacon in its window.
     NoSeed,
+    /// The drawn segments were not disclosed in their window.
+    NoDisclosure,
     /// The proofs did not come in their window.
     NoProof,
     /// A dispute about this cell was not answered.
@@ -100,6 +102,14 @@ pub enum SettleError {
         expected: u64,
         /// Block offered.
         got: u64,
+    },
+    /// Fewer or more roots than proofs disclose the segments.
+    #[error("roots of a disclosure: expected {expected}, got {got}")]
+    Roots {
+        /// Proofs that the segments take.
+        expected: usize,
+        /// Roots offered.
+        got: usize,
     },
     /// Fewer or more proofs than statements.
     #[error("proofs: expected {expected}, got {got}")]

@@ -7,12 +7,13 @@ use alloc::vec::Vec;
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
 
+use crate::cell::disclosure::DISCLOSED;
 use crate::codec::{CodecError, Reader, Writer};
 use crate::fixed::{self, BLOCK, LEAF, LEARNING_RATE_BOUND};
 use crate::leaf::{self, BLOCKS_PER_LEAF, LeafError, tag};
 use crate::merkle::{Path, root_of};
 use crate::poseidon;
-use crate::record::{pair, steps_root};
+use crate::record::{pair, record_leaf, steps_root};
 
 /// Where a leaf sits and how much of it is padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,6 +198,14 @@ pub enum Violation {
     /// What is opened is of another kind of cell than the sample.
     #[error("what is opened is of another kind of cell")]
     OtherCell,
+    /// A disclosure that names no record or too many, or opens others than it names.
+    #[error("records of a disclosure: expected 1 to {DISCLOSED}, each opened, got {named} and {opened} opened")]
+    Disclosed {
+        /// Records that the sample names.
+        named: usize,
+        /// Records opened.
+        opened: usize,
+    },
     /// A record does not follow from the one before it.
     #[error("{field} of a record does not follow from the record before it")]
     Link {
@@ -335,7 +344,7 @@ impl RecordOpening {
 
     /// Steps root that this record has at `index` with the given state and update root.
     fn root(&self, state_root: Fr, update_root: Fr, index: usize, roots: &Roots) -> Fr {
-        let record = poseidon::hash(Fr::from(tag::RECORD), pair(state_root, update_root), self.rest);
+        let record = record_leaf(pair(state_root, update_root), self.rest);
         steps_root(root_of(record, index, &self.path), roots.record_count)
     }
 }

@@ -1,6 +1,7 @@
 //! A candidate: one commitment on its way to an end.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use super::{Amount, Lapse, Reason, Rules, SettleError};
 use crate::attest::{Address, SignedAttestation};

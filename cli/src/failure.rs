@@ -98,7 +98,6 @@ impl From<Error> for Failure {
             Error::TooFewRecords(_)
             | Error::ModelTooLarge(_)
             | Error::TooManySteps { .. }
-            | Error::CheckpointEvery { .. }
             | Error::Unprovable(_)
             | Error::Unfinished { .. } => Self::Usage(text),
             Error::Proving(_) | Error::Gpu(_) => Self::Environment(text),

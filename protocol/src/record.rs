@@ -44,6 +44,12 @@ impl StepRecord {
         record_leaf(pair(self.state_root, self.update_root), self.rest())
     }
 
+    /// The record of a step between two that are committed to, [`crate::disclosure`]: loss and exponents,
+    /// and no roots.
+    pub fn is_bare(&self) -> bool {
+        self.state_root == Fr::ZERO
+    }
+
     /// Hash of all fields but the two roots.
     pub fn rest(&self) -> Fr {
         let exponents = [&self.exponents, &self.next_exponents].map(|exponents| exponents_root(exponents.as_ref()));

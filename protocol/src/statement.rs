@@ -38,7 +38,7 @@ use crate::challenge::{Challenge, UpdateSample};
 use crate::codec::{CodecError, Reader, Writer, scalar_bytes};
 use crate::commitment::Commitment;
 use crate::data::{Order, Round};
-use crate::disclosure::{self, Segments};
+use crate::disclosure::{self, Disclosure, Segments};
 use crate::fixed::{ERROR_EXPONENT, LEAF, key};
 use crate::merkle::Layout;
 use crate::model::{Spec, State, TraceMode};
@@ -450,6 +450,17 @@ impl<'a> PublicRound<'a> {
         };
         let fits = proofs.len() == roots.len();
         fits.then(|| proofs.into_iter().zip(roots).zip(0..).map(statement).collect())
+    }
+
+    /// The statements of the proofs that disclose the segments that the first beacon drew, and those
+    /// segments; none where the disclosure has fewer roots than they take proofs, or more. This round's
+    /// own beacon, the second, does not matter.
+    pub fn disclosed(&self, disclosure: &Disclosure, samples: usize) -> Option<(Vec<Statement>, Segments)> {
+        let first = Self { beacon: disclosure.beacon, segments: None, ..self.clone() };
+        let drawn = first.drawn_segments(samples);
+        let statements = first.disclosure_statements(&drawn, &disclosure.roots, disclosure.roots.len() as u32)?;
+        let root = disclosure.roots.last().copied().unwrap_or(self.commitment.steps_root);
+        Some((statements, Segments::new(self.spec, drawn, root)))
     }
 
     /// Roots that openings are checked against.

@@ -185,8 +185,8 @@ impl Finding {
 }
 
 /// Audits one step of a round: everything that is false about its codes, its record and the state
-/// before it, in the first step also about record 0; none when it is exact. The trace root of mode
-/// `every` is for [replay](crate::replay).
+/// before it, in the first step also about record 0; none when it is exact. The trace root is for
+/// [replay](crate::replay), bare records have no roots.
 ///
 /// `codes` are the published ones of the step, `seed` is the auditor's own randomness, unknown when
 /// the step was published.
@@ -212,7 +212,9 @@ pub fn audit(
         let first = StepRecord { next_exponents, ..initial_record(layout, &traced.state)? };
         audit.record(0, &first, before);
     }
-    audit.field(t, "state root", text(state_root(layout, &traced.state)?), text(before.state_root));
+    if !before.is_bare() {
+        audit.field(t, "state root", text(state_root(layout, &traced.state)?), text(before.state_root));
+    }
     let exponents = [&traced.state.exponents, &before.next_exponents].map(|exponents| format!("{exponents:?}"));
     let [published, recorded] = exponents;
     audit.field(t, "next exponents", published, recorded);
@@ -220,15 +222,18 @@ pub fn audit(
     let (state, result, found) = check_products(spec, &stepper.batch(t), traced, stepper.dither_seed(), seed);
     audit.found.extend(found);
     audit.codes(&result.codes, codes);
-    let roots = step_roots(layout, &state, &result.codes)?;
+    let [state_root, update_root] = match after.is_bare() {
+        true => [Fr::ZERO; 2],
+        false => step_roots(layout, &state, &result.codes).map(|roots| [roots.state, roots.update])?,
+    };
     let trace_root = match spec.trace {
         TraceMode::None => Fr::ZERO,
-        TraceMode::Every => after.trace_root,
+        TraceMode::Every | TraceMode::Challenged => after.trace_root,
     };
     let expected = StepRecord {
         index: t + 1,
-        state_root: roots.state,
-        update_root: roots.update,
+        state_root,
+        update_root,
         loss: result.loss,
         exponents: Some(result.exponents_used),
         next_exponents: Some(result.exponents_next),

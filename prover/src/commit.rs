@@ -133,9 +133,10 @@ pub fn data_root(data: &DataSet) -> Fr {
     leaf::data_root(data_tree(data).root(), data.len() as u32)
 }
 
-/// Tree over the step records.
+/// Tree over the step records; of a bare record it has the empty leaf.
 pub fn records_tree(depth: usize, records: &[StepRecord]) -> Tree {
-    tree(depth, records.par_iter().map(StepRecord::hash).collect())
+    let leaf = |record: &StepRecord| if record.is_bare() { Fr::ZERO } else { record.hash() };
+    tree(depth, records.par_iter().map(leaf).collect())
 }
 
 /// The commitment of a round from its records and its final state, hashed on `device`.

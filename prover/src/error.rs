@@ -53,12 +53,6 @@ pub enum Error {
         /// Steps of the spec.
         got: u32,
     },
-    /// The preset proves rounds whose every state is committed.
-    #[error("checkpoint_every: expected 1 (momenta are proven at every step), got {got}")]
-    CheckpointEvery {
-        /// Interval in the spec.
-        got: u32,
-    },
     /// The round has cells that no statement claims.
     #[error(transparent)]
     Unprovable(#[from] Unprovable),

@@ -9,6 +9,7 @@ pub mod checkpoint;
 pub mod commit;
 pub mod data;
 pub mod device;
+pub mod disclosure;
 pub mod distance;
 pub mod error;
 pub mod freivalds;

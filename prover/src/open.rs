@@ -9,7 +9,7 @@ use pogo_protocol::merkle::{Layout, Tree};
 use pogo_protocol::model::State;
 use pogo_protocol::opening::{Openings, QuantizeOpening, RecordOpening, Roots, Slot, UpdateOpening, Violation};
 use pogo_protocol::record::StepRecord;
-use pogo_protocol::statement::{CircuitKind, Part};
+use pogo_protocol::statement::{CircuitKind, Part, PublicRound};
 
 use crate::commit::{self, leaf_of, momenta_hash, quantized_tree, records_tree, scales_of, state_tree, update_tree};
 use crate::error::Error;
@@ -27,12 +27,12 @@ pub fn open(
     store: &Store,
     job: &Job<'_>,
     trace: &Trace,
-    commitment: &Commitment,
+    public: &PublicRound<'_>,
     parts: &[Part],
 ) -> Result<Vec<Openings>, Error> {
     let steps = steps(store, job, trace, parts)?;
-    let openings = assemble(job, trace, commitment, parts, &steps)?;
-    let roots = commitment.roots(&job.round.layout);
+    let openings = assemble(job, trace, public.commitment, parts, &steps)?;
+    let roots = public.roots();
     for (part, openings) in openings.iter().enumerate() {
         openings.check(&roots).map_err(|violation| Error::Opening { part, violation })?;
     }

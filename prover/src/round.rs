@@ -30,16 +30,13 @@ impl Round {
     /// Checks that `spec` can be proven with `shape`.
     ///
     /// # Errors
-    /// [`Error::ModelTooLarge`], [`Error::TraceTooLarge`], [`Error::TooManySteps`],
-    /// [`Error::CheckpointEvery`] or [`Error::Unprovable`].
+    /// [`Error::ModelTooLarge`], [`Error::TraceTooLarge`], [`Error::TooManySteps`] or
+    /// [`Error::Unprovable`].
     pub fn new(spec: Spec, context: Context, shape: Shape) -> Result<Self, Error> {
         let layout = commit::layout(&spec, shape.tree_depth)?;
         let most = (1 << shape.steps_depth) - 1;
         if spec.steps > most {
             return Err(Error::TooManySteps { most, got: spec.steps });
-        }
-        if spec.checkpoint_every != 1 {
-            return Err(Error::CheckpointEvery { got: spec.checkpoint_every });
         }
         provable(&spec, spec.batch)?;
         let trace = TraceLayout::committed(shape.trace_depth, &spec)?;
@@ -60,8 +57,8 @@ impl Round {
         Depths { tree, steps, trace }
     }
 
-    /// The round's public side once the beacon is known, on so many training records, for circuits
-    /// and SRS of these ids.
+    /// The round's public side once the beacon is known and nothing is disclosed, on so many training
+    /// records, for circuits and SRS of these ids.
     pub fn public<'a>(
         &'a self,
         commitment: &'a Commitment,
@@ -75,6 +72,7 @@ impl Round {
             spec,
             layout,
             trace: trace.as_ref(),
+            segments: None,
             commitment,
             context: *context,
             records,

@@ -54,7 +54,7 @@ pub fn complete(
     records: &mut [StepRecord],
     mut progress: impl FnMut(u32),
 ) -> Result<(), Error> {
-    if job.round.spec.trace == TraceMode::None {
+    if job.round.spec.trace != TraceMode::Every {
         return Ok(());
     }
     let mut log = whole_entries(store)?;
@@ -82,7 +82,7 @@ pub fn complete(
 /// # Errors
 /// [`Error`] of the store, also for a log of fewer steps.
 pub fn fill(store: &Store, job: &Job<'_>, records: &mut [StepRecord]) -> Result<(), Error> {
-    if job.round.spec.trace == TraceMode::None {
+    if job.round.spec.trace != TraceMode::Every {
         return Ok(());
     }
     let mut log = Log::open(&store.path(TRACE_ROOTS), Some(job.round.spec.steps as usize))?;

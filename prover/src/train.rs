@@ -20,7 +20,7 @@ use pogo_protocol::trace::Trace as StepTrace;
 use crate::checkpoint::{decode_checkpoint, decode_codes, encode_codes, seal};
 use crate::commit;
 use crate::device::gpu::GpuError;
-use crate::device::{Device, Done, ModelRoots, Step, Trainer};
+use crate::device::{Device, Done, ModelRoots, Roots, Step, Trainer};
 use crate::error::Error;
 use crate::round::Round;
 use crate::store::{Log, Store};
@@ -32,7 +32,7 @@ pub const RECORDS: &str = "records.log";
 /// The log of updates.
 pub const UPDATES: &str = "updates.log";
 
-/// Steps between two checkpoints on disk.
+/// Steps between two checkpoints on disk, or the next multiple of `checkpoint_every`.
 pub const SNAPSHOT: u32 = 64;
 
 /// Losses of a device after which training goes on on the CPU, as it does when a device that was
@@ -156,14 +156,14 @@ impl<'a> Stepper<'a> {
         Ok(self.groups(steps, false)?.into_iter().map(|done| done.result).collect())
     }
 
-    /// Runs steps and records them.
+    /// Runs steps and records them: those that are not committed to without their roots.
     ///
     /// # Errors
     /// [`Error::Gpu`], or [`Error::Leaf`], which no step leaves behind.
     pub fn record(&mut self, steps: Range<u32>) -> Result<Vec<(StepRecord, StepResult)>, Error> {
-        let first = steps.start;
+        let (first, every) = (steps.start, self.job.round.spec.checkpoint_every);
         let record = |(i, Done { result, roots }): (usize, Done)| {
-            let roots = roots.expect("roots were asked for");
+            let roots = roots.unwrap_or(Roots { state: Fr::ZERO, update: Fr::ZERO });
             let record = StepRecord {
                 index: first + i as u32 + 1,
                 state_root: roots.state,
@@ -175,7 +175,17 @@ impl<'a> Stepper<'a> {
             };
             (record, result)
         };
-        Ok(self.groups(steps, true)?.into_iter().enumerate().map(record).collect())
+        let mut done = Vec::with_capacity(steps.len());
+        if every == 1 {
+            done = self.groups(steps, true)?;
+        } else {
+            for t in steps.clone().filter(|&t| t == first || t.is_multiple_of(every)) {
+                let last = (t / every + 1) * every - 1;
+                done.extend(self.groups(t..last.min(steps.end), false)?);
+                done.extend(self.groups(last..steps.end.min(last + 1), true)?);
+            }
+        }
+        Ok(done.into_iter().enumerate().map(record).collect())
     }
 
     /// Steps that are best run together.
@@ -193,7 +203,9 @@ impl<'a> Stepper<'a> {
         self.load(&state)?;
         self.run(first..t)?;
         let state = self.state()?;
-        self.hold(&state, &records[t as usize])?;
+        if !records[t as usize].is_bare() {
+            self.hold(&state, &records[t as usize])?;
+        }
         Ok(state)
     }
 
@@ -266,8 +278,9 @@ fn train_on(store: &Store, job: &Job<'_>, progress: &mut impl FnMut(Progress)) -
     let mut stepper = Stepper::new(job, records[0].state_root)?;
     stepper.load(&state)?;
     let (mut t, steps) = (first, job.round.spec.steps);
+    let snapshot = SNAPSHOT.next_multiple_of(job.round.spec.checkpoint_every);
     while t < steps {
-        let checkpoint = steps.min((t / SNAPSHOT + 1) * SNAPSHOT);
+        let checkpoint = steps.min((t / snapshot + 1) * snapshot);
         let group = t..checkpoint.min(t + stepper.group());
         t = group.end;
         for (record, result) in stepper.record(group)? {

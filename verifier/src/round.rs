@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 use pogo_protocol::cell::provable;
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::commitment::Commitment;
+use pogo_protocol::disclosure::Disclosure;
 use pogo_protocol::merkle::Layout;
-use pogo_protocol::model::Spec;
-use pogo_protocol::statement::{Context, PublicRound};
+use pogo_protocol::model::{Spec, TraceMode};
+use pogo_protocol::statement::{Context, PublicRound, Statement};
 use pogo_protocol::trace::TraceLayout;
 
 use crate::{Error, Setup, Verifier};
@@ -23,8 +24,12 @@ pub struct Public {
     pub commitment: Commitment,
     /// Records of the training data; where traces are committed to, proofs hold the data root to it.
     pub records: u32,
-    /// The beacon, from its source; not from the miner.
+    /// The beacon, from its source; not from the miner. In trace mode `challenged` of a block after the
+    /// disclosure.
     pub beacon: [u8; 32],
+    /// What the miner disclosed, in trace mode `challenged` and in no other. Its beacon is from its
+    /// source.
+    pub disclosure: Option<Disclosure>,
     /// Samples of each kind that are asked for.
     pub samples: usize,
     /// Depth of the model's trees in these circuits.
@@ -47,18 +52,19 @@ pub fn verify(setup: Setup, public: &Public, statements: &[Vec<u8>], proofs: &[V
     let trace = TraceLayout::committed(public.trace_depth, spec).map_err(|_| Error::Commitment { field: "trace" })?;
     let mut verifier = Verifier::new(setup);
     let srs = verifier.srs()?;
-    let expected = PublicRound {
+    let committed = PublicRound {
         spec,
         layout: &layout,
         trace: trace.as_ref(),
+        segments: None,
         commitment,
         context: public.context,
         records: public.records,
         beacon: public.beacon,
         circuits: verifier.circuits(),
         srs,
-    }
-    .statements(public.samples);
+    };
+    let expected = expected(&committed, public.disclosure.as_ref(), public.samples)?;
     count("statement", expected.len(), statements.len())?;
     count("proof", expected.len(), proofs.len())?;
     for (part, (expected, (statement, proof))) in expected.iter().zip(statements.iter().zip(proofs)).enumerate() {
@@ -70,6 +76,19 @@ pub fn verify(setup: Setup, public: &Public, statements: &[Vec<u8>], proofs: &[V
     Ok(())
 }
 
+/// The statements of all proofs of a round: of those that disclose segments, then of those that prove
+/// cells.
+fn expected(
+    committed: &PublicRound<'_>,
+    disclosure: Option<&Disclosure>,
+    samples: usize,
+) -> Result<Vec<Statement>, Error> {
+    let Some(disclosure) = disclosure else { return Ok(committed.statements(samples)) };
+    let (disclosed, segments) = committed.disclosed(disclosure, samples).ok_or(Error::Commitment { field: "disclosure" })?;
+    let cells = PublicRound { segments: Some(&segments), ..committed.clone() }.statements(samples);
+    Ok(disclosed.into_iter().chain(cells).collect())
+}
+
 /// Whether commitment, spec and data are of one round that these circuits prove in full.
 fn check(public: &Public) -> Result<(), Error> {
     let Public { spec, commitment, records, .. } = public;
@@ -78,7 +97,8 @@ fn check(public: &Public) -> Result<(), Error> {
     field(scalar_bytes(&commitment.data_root) == spec.data_root, "data root")?;
     field(commitment.steps == spec.steps, "steps")?;
     field((commitment.steps as usize) < 1 << public.steps_depth, "steps")?;
-    field(spec.checkpoint_every == 1, "checkpoint_every")?;
+    spec.validate().map_err(|_| Error::Commitment { field: "spec" })?;
+    field(public.disclosure.is_some() == (spec.trace == TraceMode::Challenged), "disclosure")?;
     field(commitment.quantized_exponents.len() == spec.tensors().len(), "quantized exponents")?;
     let legal = commitment.quantized_exponents.iter().all(|exponent| (1..=24).contains(exponent));
     field(legal, "quantized exponents")?;

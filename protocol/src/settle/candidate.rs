@@ -148,9 +148,7 @@ impl Candidate {
     /// whose cells may still be disputed.
     pub fn awaited(&self, now: u64) -> impl Iterator<Item = (Cell, Dispute)> {
         let all = self.disputes.iter().map(|(&cell, &dispute)| (cell, dispute));
-        all.filter(move |(cell, dispute)| {
-            !dispute.answered || cell.kind == Kind::Disclosure && now <= dispute.deadline
-        })
+        all.filter(move |(cell, dispute)| !dispute.answered || cell.kind == Kind::Disclosure && now <= dispute.deadline)
     }
 
     /// Whether the cell is of a segment, of so many steps, that a dispute asked for and whose cells may
@@ -199,6 +197,11 @@ impl Candidate {
 
     pub(super) fn enter(&mut self, status: Status, from: u64, window: u64) {
         (self.status, self.deadline) = (status, from.saturating_add(window));
+    }
+
+    pub(super) fn check_sender(&self, sender: Address) -> Result<(), SettleError> {
+        let miner = self.context.miner;
+        if sender == miner { Ok(()) } else { Err(SettleError::Sender { expected: miner, got: sender }) }
     }
 
     pub(super) fn check_candidate(&self, signed: &SignedAttestation) -> Result<(), SettleError> {

@@ -10,7 +10,7 @@ use pogo_protocol::settle::{
     BALANCE_MAX, Beacon, Event, Lapse, Reason, Rules, SECOND_SAMPLE, SettleError, Settlement, Slash, Status, Task,
 };
 
-use crate::world::{DigestVerifier, LEAVES, MINER, RIVAL, RULES, STAKES, STEPS, STRANGER, World, commitment, task};
+use crate::world::{DigestVerifier, LEAVES, MINER, RIVAL, RULES, STAKES, STEPS, STRANGER, World, task};
 
 const CELL: Cell = Cell::update(1, 2);
 
@@ -306,7 +306,7 @@ fn seed_is_drawn_once_after_its_block_and_from_no_other() {
     let error = SettleError::Beacon { expected: block, got: block + 1 };
     assert_eq!(world.settlement.draw_seed(block + 2, id, other), Err(error));
     world.settlement.draw_seed(block + RULES.seed_window, id, beacon).unwrap();
-    let again = SettleError::Status { expected: "Committed", got: Status::Seeded };
+    let again = SettleError::Status { expected: "Committed or Disclosed", got: Status::Seeded };
     let value = Beacon { block, value: [2; 32] };
     assert_eq!(world.settlement.draw_seed(block + RULES.seed_window, id, value), Err(again));
 }
@@ -423,7 +423,8 @@ fn cell_is_disputed_once_with_its_bond_and_inside_the_round() {
         assert_eq!(world.settlement.dispute(world.now, id, STRANGER, CELL, bond), Err(error));
     }
     let outside = [Cell::update(STEPS, 0), Cell::update(0, LEAVES), Cell::quantize(LEAVES), Cell::quantize(u32::MAX)];
-    for cell in outside {
+    let ends = [Cell::update(u32::MAX, 0), Cell::update(u32::MAX, u32::MAX), Cell::segment(0), Cell::segment(u32::MAX)];
+    for cell in outside.into_iter().chain(ends) {
         assert_eq!(world.dispute(id, cell), Err(SettleError::NoSuchCell(cell)));
         assert_eq!(world.vote(id, 0, Sign::Negative(cell), 900), Err(SettleError::NoSuchCell(cell)));
     }
@@ -514,7 +515,7 @@ type Change = fn(&mut Commitment);
 #[test]
 fn commitment_that_does_not_continue_the_task_is_refused() {
     let mut world = World::new();
-    let right = commitment(world.settlement.head(), 1);
+    let right = world.commitment(1);
     let wrong: [(&str, Change); 7] = [
         ("parent root", |c| c.parent_root = 3.into()),
         ("spec hash", |c| c.spec_hash = [0; 32]),

@@ -37,8 +37,8 @@ use crate::cell::{Cell, Kind, provable};
 use crate::challenge::UpdateSample;
 use crate::codec::scalar_bytes;
 use crate::commitment::Commitment;
-use crate::merkle::Layout;
 use crate::disclosure::{self, Segments};
+use crate::merkle::Layout;
 use crate::model::{SpecError, TraceMode};
 use crate::statement::{
     CellPart, Context, Part, PublicRound, SAMPLES_PER_PROOF, Statement, cell_part, samples_drawn, word,
@@ -283,7 +283,12 @@ impl Settlement {
     ///
     /// # Errors
     /// [`SettleError::UnknownCandidate`]; [`SettleError::NoSuchCell`]; [`SettleError::Roots`].
-    pub fn segment_statements(&self, id: CandidateId, segment: u32, roots: &[Fr]) -> Result<Vec<Statement>, SettleError> {
+    pub fn segment_statements(
+        &self,
+        id: CandidateId,
+        segment: u32,
+        roots: &[Fr],
+    ) -> Result<Vec<Statement>, SettleError> {
         let candidate = self.candidate(id)?;
         let round = self.public_round(candidate, candidate.beacon.unwrap_or_default());
         let cell = Cell::segment(segment);
@@ -771,12 +776,7 @@ impl Settlement {
 }
 
 /// The statements that disclose these segments.
-fn disclosing(
-    round: &PublicRound<'_>,
-    segments: &[u32],
-    roots: &[Fr],
-    of: u32,
-) -> Result<Vec<Statement>, SettleError> {
+fn disclosing(round: &PublicRound<'_>, segments: &[u32], roots: &[Fr], of: u32) -> Result<Vec<Statement>, SettleError> {
     let expected = disclosure::proofs(round.spec, segments).len();
     let statements = round.disclosure_statements(segments, roots, of);
     statements.ok_or(SettleError::Roots { expected, got: roots.len() })

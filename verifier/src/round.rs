@@ -84,7 +84,8 @@ fn expected(
     samples: usize,
 ) -> Result<Vec<Statement>, Error> {
     let Some(disclosure) = disclosure else { return Ok(committed.statements(samples)) };
-    let (disclosed, segments) = committed.disclosed(disclosure, samples).ok_or(Error::Commitment { field: "disclosure" })?;
+    let (disclosed, segments) =
+        committed.disclosed(disclosure, samples).ok_or(Error::Commitment { field: "disclosure" })?;
     let cells = PublicRound { segments: Some(&segments), ..committed.clone() }.statements(samples);
     Ok(disclosed.into_iter().chain(cells).collect())
 }

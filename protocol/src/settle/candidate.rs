@@ -148,9 +148,7 @@ impl Candidate {
     /// whose cells may still be disputed.
     pub fn awaited(&self, now: u64) -> impl Iterator<Item = (Cell, Dispute)> {
         let all = self.disputes.iter().map(|(&cell, &dispute)| (cell, dispute));
-        all.filter(move |(cell, dispute)| {
-            !dispute.answered || cell.kind == Kind::Disclosure && now <= dispute.deadline
-        })
+        all.filter(move |(cell, dispute)| !dispute.answered || cell.kind == Kind::Disclosure && now <= dispute.deadline)
     }
 
     /// Whether the cell is of a segment, of so many steps, that a dispute asked for and whose cells may

@@ -241,7 +241,7 @@ fn rules(published: &Published, evaluated: u32) -> Rules {
         prove_window: WINDOW,
         attest_window: WINDOW,
         answer_window: WINDOW,
-        exit_delay: 10 * WINDOW,
+        exit_delay: 20 * WINDOW,
         bond: 1000,
         fee: 10,
         dispute_bond: DISPUTE_BOND.into(),

@@ -278,7 +278,7 @@ fn address(key: &VerifyingKey) -> Address {
 }
 
 /// An address as Ethereum writes it, in lower case.
-struct Hex<'a>(&'a Address);
+pub(crate) struct Hex<'a>(pub(crate) &'a Address);
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -155,7 +155,8 @@ pub fn candidate_id(context: &Context, commitment: &[u8; 32]) -> CandidateId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// An update or quantize cell: it stands in every slot of its kind, the other cell of the same leaf
-    /// in the other slots. A quantize cell goes with the update of its leaf in the last step.
+    /// in the other slots. A quantize cell goes with the update of its leaf in the last step, or in the first
+    /// of the first segment that was drawn.
     Round(Part),
     /// A cell of another kind, in every slot.
     Cells(CellPart),
@@ -167,17 +168,30 @@ pub enum Answer {
 /// states are not disputed: the head is fixed when a round is committed to.
 pub fn answer(round: &PublicRound<'_>, cell: Cell) -> Option<Answer> {
     let (step, leaf) = match cell.kind {
+        kind if !kind.is_of_step() && cell.step != 0 => return None,
         Kind::Update => (cell.step, cell.index),
-        Kind::Quantize => (round.commitment.steps.checked_sub(1)?, cell.index),
+        Kind::Quantize => (shown_step(round)?, cell.index),
         Kind::Init => return None,
         Kind::Disclosure => return undisclosed(round, cell.index).then_some(Answer::Segment(cell.index)),
         _ => return Some(Answer::Cells(cell_part(round.sample(cell)?.circuit(), &[cell]))),
     };
     let leaf = usize::try_from(leaf).ok().filter(|&leaf| leaf < round.layout.leaf_count())?;
-    let recorded = |record| disclosure::is_committed(round.spec, record);
-    let opened = recorded(step) && recorded(step + 1) || round.segments.is_some_and(|segments| segments.hold(step));
-    let update = (step < round.commitment.steps && opened).then_some(UpdateSample { step, leaf })?;
+    let update = (step < round.commitment.steps && opens(round, step)).then_some(UpdateSample { step, leaf })?;
     Some(Answer::Round(Part { updates: vec![update; SAMPLES_PER_PROOF], quantizes: vec![leaf; SAMPLES_PER_PROOF] }))
+}
+
+/// A step whose update goes with a quantize cell: the last, or the first that was drawn.
+fn shown_step(round: &PublicRound<'_>) -> Option<u32> {
+    match round.segments {
+        Some(segments) => segments.drawn.first().map(|segment| segment * segments.length),
+        None => round.commitment.steps.checked_sub(1),
+    }
+}
+
+/// Whether the records before and after a step, below the number of steps, stand in the tree.
+fn opens(round: &PublicRound<'_>, step: u32) -> bool {
+    let recorded = |record| disclosure::is_committed(round.spec, record);
+    recorded(step) && recorded(step + 1) || round.segments.is_some_and(|segments| segments.hold(step))
 }
 
 /// Whether the segment can be disclosed still.
@@ -207,7 +221,7 @@ impl Settlement {
     pub fn new(task: Task, verifier: Arc<dyn Verify>) -> Result<Self, SettleError> {
         task.spec.validate().map_err(|error: SpecError| SettleError::Spec(Box::new(error)))?;
         provable(&task.spec, task.records).map_err(SettleError::Unprovable)?;
-        task.rules.check()?;
+        task.rules.check(task.spec.trace)?;
         let shapes = task.spec.tensors().into_iter().map(|tensor| (tensor.rows, tensor.cols));
         let layout = Layout::new(task.tree_depth, shapes).map_err(SettleError::Layout)?;
         let trace = TraceLayout::committed(task.trace_depth, &task.spec).map_err(SettleError::Trace)?;
@@ -296,11 +310,12 @@ impl Settlement {
         disclosing(&round, &[segment], roots, 0)
     }
 
-    /// Whether the round has a cell that can be disputed so.
+    /// Whether a dispute or a negative vote may name the cell: one that can be answered, or was disputed.
     fn check_cell(&self, id: CandidateId, cell: Cell) -> Result<(), SettleError> {
         let candidate = self.candidate(id)?;
         let round = self.public_round(candidate, candidate.beacon.unwrap_or_default());
-        answer(&round, cell).map(drop).ok_or(SettleError::NoSuchCell(cell))
+        let named = candidate.disputes.contains_key(&cell) || answer(&round, cell).is_some();
+        if named { Ok(()) } else { Err(SettleError::NoSuchCell(cell)) }
     }
 
     /// Adds to the pool of rewards.
@@ -437,16 +452,21 @@ impl Settlement {
     /// Takes the roots over the records after each proof that discloses drawn segments, and the proofs
     /// of [`Settlement::disclosure_statements`]. The next beacon is that of a later block.
     ///
+    /// From the miner only: anybody could prove records of its own making at the empty leaves, and no
+    /// cell of them would hold.
+    ///
     /// # Errors
-    /// [`SettleError::Roots`], [`SettleError::ProofCount`], [`SettleError::Proof`],
+    /// [`SettleError::Sender`], [`SettleError::Roots`], [`SettleError::ProofCount`], [`SettleError::Proof`],
     /// [`SettleError::Status`], [`SettleError::TooLate`], [`SettleError::Time`].
     pub fn disclose(
         &mut self,
         now: u64,
         id: CandidateId,
+        sender: Address,
         roots: &[Fr],
         proofs: &[&[u8]],
     ) -> Result<Event, SettleError> {
+        self.candidate(id)?.check_sender(sender)?;
         let statements = self.disclosure_statements(id, roots)?;
         let (rules, spec, verifier) = (self.task.rules, self.task.spec.clone(), self.verifier.clone());
         let candidate = self.candidate_in(now, id, "Drawn", |status| status == Status::Drawn)?;
@@ -567,19 +587,21 @@ impl Settlement {
 
     /// Answers a dispute about a segment with the roots over the records after each proof, and the proofs
     /// of [`Settlement::segment_statements`]; the miner gets the bond. Cells of the segment can be
-    /// disputed for another window of answers.
+    /// disputed for another window of answers. From the miner only, as [`Settlement::disclose`].
     ///
     /// # Errors
-    /// [`SettleError::NotDisputed`], [`SettleError::Roots`], [`SettleError::ProofCount`],
+    /// [`SettleError::Sender`], [`SettleError::NoSuchCell`], [`SettleError::NotDisputed`], [`SettleError::Roots`], [`SettleError::ProofCount`],
     /// [`SettleError::Proof`], [`SettleError::Status`], [`SettleError::TooLate`], [`SettleError::Time`].
     pub fn answer_segment(
         &mut self,
         now: u64,
         id: CandidateId,
+        sender: Address,
         segment: u32,
         roots: &[Fr],
         proofs: &[&[u8]],
     ) -> Result<Event, SettleError> {
+        self.candidate(id)?.check_sender(sender)?;
         let (statements, verifier) = (self.segment_statements(id, segment, roots)?, self.verifier.clone());
         let (cell, window) = (Cell::segment(segment), self.task.rules.answer_window);
         let candidate = self.candidate_in(now, id, "Proven or Disputed", Status::takes_answers)?;

@@ -199,6 +199,11 @@ impl Candidate {
         (self.status, self.deadline) = (status, from.saturating_add(window));
     }
 
+    pub(super) fn check_sender(&self, sender: Address) -> Result<(), SettleError> {
+        let miner = self.context.miner;
+        if sender == miner { Ok(()) } else { Err(SettleError::Sender { expected: miner, got: sender }) }
+    }
+
     pub(super) fn check_candidate(&self, signed: &SignedAttestation) -> Result<(), SettleError> {
         let same = signed.attestation.candidate == self.commitment.hash();
         if same { Ok(()) } else { Err(SettleError::OtherCandidate) }

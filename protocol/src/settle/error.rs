@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use super::{Amount, Status};
-use crate::attest::AttestError;
+use crate::attest::{Address, AttestError, Hex};
 use crate::cell::{Cell, Unprovable};
 use crate::merkle::ModelTooLarge;
 use crate::model::SpecError;
@@ -102,6 +102,14 @@ pub enum SettleError {
         expected: u64,
         /// Block offered.
         got: u64,
+    },
+    /// A disclosure by somebody else than the miner.
+    #[error("sender: expected the miner {}, got {}", Hex(expected), Hex(got))]
+    Sender {
+        /// The miner.
+        expected: Address,
+        /// Who called.
+        got: Address,
     },
     /// Fewer or more roots than proofs disclose the segments.
     #[error("roots of a disclosure: expected {expected}, got {got}")]

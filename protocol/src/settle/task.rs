@@ -4,7 +4,7 @@ use ark_bn254::Fr;
 
 use super::{Amount, SettleError};
 use crate::attest::Address;
-use crate::model::Spec;
+use crate::model::{Spec, TraceMode};
 use crate::statement::Circuits;
 
 /// What is pinned when a task opens.
@@ -37,17 +37,18 @@ pub struct Task {
 /// Windows in blocks, amounts, and counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// Blocks from the commit to the beacon block.
+    /// Blocks from the commit, or from a disclosure, to the beacon block.
     pub seed_delay: u64,
     /// Blocks after the beacon block in which it may be drawn.
     pub seed_window: u64,
-    /// Blocks in which the proofs must come.
+    /// Blocks in which the proofs must come, those of a disclosure and those of cells alike.
     pub prove_window: u64,
     /// Blocks in which votes and disputes may come.
     pub attest_window: u64,
     /// Blocks that the miner has for each answer.
     pub answer_window: u64,
-    /// Blocks from an exit to the withdrawal; at least both ballots and an answer.
+    /// Blocks from an exit to the withdrawal; at least both ballots, in trace mode `challenged` with two
+    /// beacons each, and an answer, there of a segment and then of a cell disputed in it.
     pub exit_delay: u64,
     /// Bond of a candidate.
     pub bond: Amount,
@@ -73,10 +74,12 @@ pub struct Beacon {
 }
 
 impl Rules {
-    pub(super) fn check(&self) -> Result<(), SettleError> {
+    pub(super) fn check(&self, trace: TraceMode) -> Result<(), SettleError> {
         let windows = [self.seed_delay, self.seed_window, self.prove_window, self.attest_window, self.answer_window];
-        let ballot = windows[..4].iter().fold(0u64, |sum, &window| sum.saturating_add(window));
-        let whole = ballot.saturating_mul(2).saturating_add(self.answer_window);
+        let (draws, answers) = if trace == TraceMode::Challenged { (2, 3) } else { (1, 1) };
+        let draw = windows[..3].iter().fold(0u64, |sum, &window| sum.saturating_add(window));
+        let ballot = draw.saturating_mul(draws).saturating_add(self.attest_window);
+        let whole = ballot.saturating_mul(2).saturating_add(self.answer_window.saturating_mul(answers));
         let rules = [
             ("every window is at least one block", !windows.contains(&0)),
             ("the exit delay covers both ballots and an answer", self.exit_delay >= whole),

@@ -31,7 +31,7 @@ const RULES: Rules = Rules {
     prove_window: WINDOW,
     attest_window: WINDOW,
     answer_window: WINDOW,
-    exit_delay: 10 * WINDOW,
+    exit_delay: 20 * WINDOW,
     bond: 1000,
     fee: 10,
     dispute_bond: 100,

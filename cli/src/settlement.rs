@@ -87,7 +87,7 @@ fn to_its_end(
     if let Some(Disclosure { beacon, roots }) = disclosure {
         let now = draw(&mut chain, id, *beacon)?;
         let cells = proofs.split_off(roots.len().min(proofs.len()));
-        chain.disclose(now, id, roots, &proofs).map_err(refused)?;
+        chain.disclose(now, id, setup.context.miner, roots, &proofs).map_err(refused)?;
         proofs = cells;
     }
     let now = draw(&mut chain, id, beacon.value)?;
@@ -155,10 +155,12 @@ fn answer_segments(
     let mut answers = BTreeMap::new();
     let answered = disputes.iter().filter(|opened| opened.answer.is_some());
     answers.extend(answered.map(|opened| (opened.dispute.cell, Answer::Refused)));
-    let Some(mut segments) = chain.candidates()[&id].segments.clone() else { return Ok(BTreeMap::new()) };
+    let candidate = &chain.candidates()[&id];
+    let miner = candidate.context.miner;
+    let Some(mut segments) = candidate.segments.clone() else { return Ok(BTreeMap::new()) };
     disclosed_later(disputes, &mut segments, |_, segment, SegmentAnswer { roots, proofs, .. }| {
         let proofs: Vec<&[u8]> = proofs.iter().map(Vec::as_slice).collect();
-        let proven = chain.answer_segment(now, id, segment, roots, &proofs).is_ok();
+        let proven = chain.answer_segment(now, id, miner, segment, roots, &proofs).is_ok();
         if proven {
             answers.insert(Cell::segment(segment), Answer::Proven);
         }

@@ -27,8 +27,6 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use ark_bn254::Fr;
-
 use crate::attest::{Address, Sign, SignedAttestation};
 use crate::cell::{Cell, Kind, provable};
 use crate::challenge::UpdateSample;
@@ -36,6 +34,7 @@ use crate::codec::scalar_bytes;
 use crate::commitment::Commitment;
 use crate::merkle::Layout;
 use crate::model::SpecError;
+use crate::record::Head;
 use crate::statement::{CellPart, Context, Part, PublicRound, SAMPLES_PER_PROOF, Statement, cell_part, word};
 use crate::stream::keccak;
 use crate::trace::TraceLayout;
@@ -104,7 +103,7 @@ pub enum Event {
     /// A larger sample is to be proven, drawn from the beacon of this block.
     Resampled(CandidateId, u64),
     /// The round has its head.
-    Finalized(CandidateId, Fr),
+    Finalized(CandidateId, Head),
     /// The candidate ended without fault.
     Lapsed(CandidateId, Lapse),
     /// The candidate ended by evidence.
@@ -121,7 +120,7 @@ pub struct Settlement {
     trace: Option<TraceLayout>,
     verifier: Arc<dyn Verify>,
     now: u64,
-    head: Fr,
+    head: Head,
     round: u64,
     bank: Bank,
     candidates: BTreeMap<CandidateId, Candidate>,
@@ -199,8 +198,8 @@ impl Settlement {
         Self { round, ..self }
     }
 
-    /// Root that the current round starts from.
-    pub fn head(&self) -> Fr {
+    /// What the current round starts from.
+    pub fn head(&self) -> Head {
         self.head
     }
 
@@ -550,12 +549,12 @@ impl Settlement {
         let reward = self.task.rules.reward.min(self.bank.pool);
         let candidate = self.candidate_mut(id)?;
         candidate.status = Status::Finalized;
-        let (miner, root) = (candidate.context.miner, candidate.commitment.state_root);
+        let (miner, head) = (candidate.context.miner, candidate.commitment.head());
         let bond = core::mem::take(&mut candidate.bond);
         self.bank.pool -= reward;
         self.bank.credit(miner, bond + reward);
-        (self.head, self.round) = (root, self.round + 1);
-        Ok(Event::Finalized(id, root))
+        (self.head, self.round) = (head, self.round + 1);
+        Ok(Event::Finalized(id, head))
     }
 
     fn lapse(&mut self, id: CandidateId, lapse: Lapse) -> Result<Event, SettleError> {
@@ -613,10 +612,12 @@ impl Settlement {
         let exponents = &commitment.quantized_exponents;
         let in_range = exponents.iter().all(|exponent| (1..=24).contains(exponent));
         let fields = [
-            ("parent root", commitment.parent_root == self.head),
+            ("parent root", commitment.parent_root == self.head.state),
+            ("parent exponents", commitment.parent_exponents == self.head.exponents),
             ("spec hash", commitment.spec_hash == spec.hash()),
             ("data root", scalar_bytes(&commitment.data_root) == spec.data_root),
             ("steps", commitment.steps == spec.steps),
+            ("exponents", commitment.exponents.fit(spec.tensors().len())),
             ("quantized exponents", exponents.len() == spec.tensors().len() && in_range),
         ];
         fields

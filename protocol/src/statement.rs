@@ -16,6 +16,7 @@
 //! of its own ([`CircuitKind`]); its statements have the same words up to the samples, which are the
 //! elements that the file of the kind says (`pogo_protocol::cell`).
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use ark_bn254::Fr;
@@ -435,7 +436,9 @@ impl<'a> PublicRound<'a> {
         Some(match (cell.kind, place) {
             (Kind::Link, Place::Step) => {
                 let losses = at(TensorId::Losses, self.spec.batch as usize - 1, 0)?;
-                Sample::Link(LinkSample { step, losses, fresh: self.context.round == 0 })
+                let (first, last) = (step == 0, step + 1 == self.commitment.steps);
+                let [start, end] = self.ends();
+                Sample::Link(LinkSample { step, losses, first, last, start, end })
             }
             (Kind::Input, Place::Row(id, row, column, _)) => Sample::Input(InputSample {
                 step,
@@ -555,10 +558,19 @@ impl<'a> PublicRound<'a> {
         let samples = part.cells.iter().map(|&cell| self.sample(cell)).collect::<Option<Vec<_>>>()?;
         let one = samples.iter().all(|sample| sample.circuit() == part.circuit);
         let elements = samples.iter().flat_map(Sample::elements);
-        let data = matches!(part.circuit, CircuitKind::Input | CircuitKind::Loss).then_some(self.commitment.data_root);
+        let shared = match part.circuit {
+            CircuitKind::Input | CircuitKind::Loss => vec![self.commitment.data_root],
+            CircuitKind::Link => self.ends().to_vec(),
+            _ => Vec::new(),
+        };
         let zeros = core::iter::repeat(Fr::ZERO);
-        let samples = data.into_iter().chain(elements).chain(zeros).take(STEP_ELEMENTS).collect();
+        let samples = shared.into_iter().chain(elements).chain(zeros).take(STEP_ELEMENTS).collect();
         one.then(|| self.claim(part.circuit, samples, number, parts))
+    }
+
+    /// Roots of the exponents that the first record and the last ask for.
+    fn ends(&self) -> [Fr; 2] {
+        [self.commitment.start(), self.commitment.head()].map(|head| head.exponents)
     }
 
     pub(crate) fn statement(&self, part: &Part, number: u32, parts: u32) -> Statement {

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use ark_bn254::Fr;
+use ark_ff::AdditiveGroup;
 use pogo_protocol::cell::provable;
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::commitment::Commitment;
@@ -79,6 +81,8 @@ fn check(public: &Public) -> Result<(), Error> {
     field(commitment.steps == spec.steps, "steps")?;
     field((commitment.steps as usize) < 1 << public.steps_depth, "steps")?;
     field(spec.checkpoint_every == 1, "checkpoint_every")?;
+    field((public.context.round == 0) == (commitment.parent_exponents == Fr::ZERO), "parent exponents")?;
+    field(commitment.exponents.fit(spec.tensors().len()), "exponents")?;
     field(commitment.quantized_exponents.len() == spec.tensors().len(), "quantized exponents")?;
     let legal = commitment.quantized_exponents.iter().all(|exponent| (1..=24).contains(exponent));
     field(legal, "quantized exponents")?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pogo_protocol::attest::{AttestError, AttesterKey, Sign};
 use pogo_protocol::cell::{Cell, Unprovable};
 use pogo_protocol::commitment::Commitment;
-use pogo_protocol::model::TraceMode;
+use pogo_protocol::model::{EXPONENT_MAX, TraceMode};
 use pogo_protocol::settle::{
     BALANCE_MAX, Beacon, Event, Lapse, Reason, Rules, SECOND_SAMPLE, SettleError, Settlement, Slash, Status, Task,
 };
@@ -24,9 +24,9 @@ fn two_thirds_and_a_fallen_loss_finalize() {
     world.settlement.fund(800).unwrap();
     let id = world.proven(MINER, 1);
     world.approve(id, &[0, 1]);
-    let root = world.candidate(id).commitment.state_root;
-    assert_eq!(world.settle_after_window(id), Event::Finalized(id, root));
-    assert_eq!((world.settlement.head(), world.settlement.round()), (root, 1));
+    let head = world.candidate(id).commitment.head();
+    assert_eq!(world.settle_after_window(id), Event::Finalized(id, head));
+    assert_eq!((world.settlement.head(), world.settlement.round()), (head, 1));
     assert_eq!(world.credit(MINER), RULES.bond + RULES.reward);
     // The pool now holds less than a reward.
     let next = world.proven(MINER, 2);
@@ -515,8 +515,12 @@ type Change = fn(&mut Commitment);
 fn commitment_that_does_not_continue_the_task_is_refused() {
     let mut world = World::new();
     let right = commitment(world.settlement.head(), 1);
-    let wrong: [(&str, Change); 7] = [
+    let wrong: [(&str, Change); 11] = [
         ("parent root", |c| c.parent_root = 3.into()),
+        ("parent exponents", |c| c.parent_exponents = 3.into()),
+        ("exponents", |c| c.exponents.weights.push(1)),
+        ("exponents", |c| c.exponents.activations.clear()),
+        ("exponents", |c| c.exponents.errors[1] = EXPONENT_MAX + 1),
         ("spec hash", |c| c.spec_hash = [0; 32]),
         ("data root", |c| c.data_root = 3.into()),
         ("steps", |c| c.steps += 1),

@@ -170,7 +170,7 @@ pub fn answer(round: &PublicRound<'_>, cell: Cell) -> Option<Answer> {
 /// `None` where the round has no such cell.
 pub fn answer_statement(round: &PublicRound<'_>, cell: Cell) -> Option<Statement> {
     match answer(round, cell)? {
-        Answer::Round(part) => Some(round.statement(&part, 0, 0)),
+        Answer::Round(part) => round.statement(&part, 0, 0),
         Answer::Cells(part) => round.cell_statement(&part, 0, 0),
     }
 }
@@ -226,11 +226,12 @@ impl Settlement {
     /// The statements whose proofs [`Settlement::prove`] asks for, in order; none before the seed.
     ///
     /// # Errors
-    /// [`SettleError::UnknownCandidate`].
+    /// [`SettleError::UnknownCandidate`]; [`SettleError::NoStatement`].
     pub fn statements(&self, id: CandidateId) -> Result<Vec<Statement>, SettleError> {
         let candidate = self.candidate(id)?;
         let samples = self.task.rules.samples.saturating_mul(if candidate.ballot == 0 { 1 } else { SECOND_SAMPLE });
-        Ok(candidate.beacon.map_or_else(Vec::new, |beacon| self.public_round(candidate, beacon).statements(samples)))
+        let Some(beacon) = candidate.beacon else { return Ok(Vec::new()) };
+        self.public_round(candidate, beacon).statements(samples).map_err(SettleError::NoStatement)
     }
 
     /// The statement whose proof answers a dispute about this cell.
@@ -368,7 +369,7 @@ impl Settlement {
     ///
     /// # Errors
     /// [`SettleError::ProofCount`], [`SettleError::Proof`] naming the first that is refused,
-    /// [`SettleError::Status`], [`SettleError::TooLate`], [`SettleError::Time`].
+    /// [`SettleError::NoStatement`], [`SettleError::Status`], [`SettleError::TooLate`], [`SettleError::Time`].
     pub fn prove(&mut self, now: u64, id: CandidateId, proofs: &[&[u8]]) -> Result<Event, SettleError> {
         let (rules, statements, verifier) = (self.task.rules, self.statements(id)?, self.verifier.clone());
         let candidate = self.candidate_in(now, id, "Seeded", |status| status == Status::Seeded)?;

@@ -60,7 +60,7 @@ pub fn verify(setup: Setup, public: &Public, statements: &[Vec<u8>], proofs: &[V
         circuits: verifier.circuits(),
         srs,
     }
-    .statements(public.samples);
+    .statements(public.samples)?;
     count("statement", expected.len(), statements.len())?;
     count("proof", expected.len(), proofs.len())?;
     for (part, (expected, (statement, proof))) in expected.iter().zip(statements.iter().zip(proofs)).enumerate() {

@@ -9,6 +9,7 @@ use pogo_protocol::cell::CellOpening;
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::opening::Openings;
 use pogo_protocol::statement::{CellPart, CircuitKind, PublicRound};
+use pogo_prover::error::Error;
 use pogo_prover::open::{Opened, cells};
 use pogo_prover::prove::Prover;
 use pogo_verifier::Setup as SrsKind;
@@ -48,7 +49,7 @@ pub(crate) fn prove(
 ) -> Result<(), Failure> {
     let _span = tracing::info_span!("prove").entered();
     let (public, samples) = (challenge::public(workspace, commitment, beacon)?, workspace.setup.samples as usize);
-    let (statements, round_parts) = (public.statements(samples), public.parts(samples).len());
+    let (statements, round_parts) = (public.statements(samples).map_err(Error::from)?, public.parts(samples).len());
     (0..round_parts).try_for_each(|part| workspace.need(&part_file("openings", part), "open"))?;
     for (part, statement) in statements.iter().enumerate() {
         workspace.write_once(&part_file("statements", part), &statement.encode())?;

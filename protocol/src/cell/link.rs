@@ -34,13 +34,14 @@ pub struct LinkSample {
 impl LinkSample {
     /// `step | losses | first | last`, low first. Before those of all cells of a proof, once, stand
     /// `start` and `end`.
-    pub fn elements(&self) -> Vec<Fr> {
-        alloc::vec![packed(&[
+    /// None where a field does not fit its bits.
+    pub fn elements(&self) -> Option<Vec<Fr>> {
+        Some(alloc::vec![packed(&[
             (self.step.into(), STEP_BITS),
             (self.losses as u64, TRACE_BITS),
             (u64::from(self.first), 1),
             (u64::from(self.last), 1),
-        ])]
+        ])?])
     }
 }
 

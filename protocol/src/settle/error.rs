@@ -7,6 +7,7 @@ use crate::attest::AttestError;
 use crate::cell::{Cell, Unprovable};
 use crate::merkle::ModelTooLarge;
 use crate::model::SpecError;
+use crate::statement::NoStatement;
 use crate::trace::TraceTooLarge;
 
 /// Evidence on which a candidate is rejected.
@@ -101,6 +102,9 @@ pub enum SettleError {
         /// Block offered.
         got: u64,
     },
+    /// A draw that no statement claims.
+    #[error("statements: {0}")]
+    NoStatement(NoStatement),
     /// Fewer or more proofs than statements.
     #[error("proofs: expected {expected}, got {got}")]
     ProofCount {

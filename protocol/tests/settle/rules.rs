@@ -9,6 +9,7 @@ use pogo_protocol::model::{EXPONENT_MAX, TraceMode};
 use pogo_protocol::settle::{
     BALANCE_MAX, Beacon, Event, Lapse, Reason, Rules, SECOND_SAMPLE, SettleError, Settlement, Slash, Status, Task,
 };
+use pogo_protocol::statement::{CircuitKind, NoStatement, STEP_BITS};
 
 use crate::world::{DigestVerifier, LEAVES, MINER, RIVAL, RULES, STAKES, STEPS, STRANGER, World, commitment, task};
 
@@ -603,6 +604,22 @@ fn a_task_with_cells_that_no_statement_claims_is_not_opened() {
     let refused = |reason| Err(SettleError::Unprovable(reason));
     assert_eq!(open(|task| task.records = 3), refused(Unprovable::Records { least: 4, got: 3 }));
     assert_eq!(open(|task| task.spec.layers = vec![100, 65]), refused(Unprovable::Classes(65)));
+}
+
+#[test]
+fn a_draw_of_a_step_that_no_statement_holds_gives_none() {
+    let mut task = task(RULES);
+    task.spec.steps = 1 << (STEP_BITS + 4);
+    let commitment = Commitment { steps: task.spec.steps, spec_hash: task.spec.hash(), ..commitment(task.head, 1) };
+    let mut settlement = Settlement::new(task, Arc::new(DigestVerifier)).unwrap();
+    let Ok(Event::Committed(id, block)) = settlement.commit(2, MINER, commitment, RULES.bond) else { panic!("taken") };
+    settlement.draw_seed(block + 1, id, Beacon { block, value: [9; 32] }).unwrap();
+    let none = SettleError::NoStatement(NoStatement { part: 0, circuit: CircuitKind::Round });
+    assert_eq!(settlement.statements(id), Err(none.clone()));
+    assert_eq!(settlement.prove(block + 2, id, &[]), Err(none));
+    let beyond = Cell::update(1 << STEP_BITS, 0);
+    assert_eq!(settlement.answer_statement(id, beyond), Err(SettleError::NoSuchCell(beyond)));
+    assert!(settlement.answer_statement(id, Cell::update((1 << STEP_BITS) - 1, 0)).is_ok());
 }
 
 #[test]

@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ark_bn254::Fr;
 use pogo_circuits::round::Shape;
 use pogo_protocol::attest::SignedAttestation;
 use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::disclosure::{Disclosure, Segments};
+use pogo_protocol::record::Head;
 use pogo_protocol::settle::{
     self, CandidateId, Event, Reason, Refused, Rules, SettleError, Settlement, Task, Verify, candidate_id,
 };
@@ -217,7 +219,7 @@ fn narrow(amount: settle::Amount) -> u64 {
 }
 
 fn open_task(published: &Published, rules: Rules) -> Result<Settlement, Failure> {
-    let setup = &published.setup;
+    let (setup, start) = (&published.setup, published.commitment.start());
     let task = Task {
         spec: setup.spec.clone(),
         tree_depth: Shape::MINIMAL.tree_depth,
@@ -228,7 +230,7 @@ fn open_task(published: &Published, rules: Rules) -> Result<Settlement, Failure>
         records: setup.records,
         circuits: setup.srs.circuits(),
         srs: srs_id(setup.srs)?,
-        head: published.commitment.parent_root,
+        head: if setup.context.round == 0 { Head { exponents: Fr::default(), ..start } } else { start },
         rules,
     };
     let verifier = Verifier(Mutex::new(pogo_verifier::Verifier::new(setup.srs)));

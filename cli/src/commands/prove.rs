@@ -10,6 +10,7 @@ use pogo_protocol::commitment::Commitment;
 use pogo_protocol::disclosure;
 use pogo_protocol::opening::Openings;
 use pogo_protocol::statement::{CellPart, CircuitKind, PublicRound};
+use pogo_prover::error::Error;
 use pogo_prover::open::{Opened, cells};
 use pogo_prover::prove::Prover;
 use pogo_verifier::Setup as SrsKind;
@@ -50,7 +51,7 @@ pub(crate) fn prove(
     let _span = tracing::info_span!("prove").entered();
     let (segments, samples) = (disclose::segments(workspace, commitment)?, workspace.setup.samples as usize);
     let public = challenge::public(workspace, commitment, beacon, segments.as_ref())?;
-    let (statements, round_parts) = (public.statements(samples), public.parts(samples).len());
+    let (statements, round_parts) = (public.statements(samples).map_err(Error::from)?, public.parts(samples).len());
     (0..round_parts).try_for_each(|part| workspace.need(&part_file("openings", part), "open"))?;
     // The files of the disclosure come first.
     let first = segments.as_ref().map_or(0, |segments| disclosure::proofs(public.spec, &segments.drawn).len());

@@ -61,8 +61,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     if arguments.audit {
         files.push(from.join(UPDATES));
         folders.push(TRACES);
-    }
-    if arguments.state || arguments.audit {
         files.push(from.join(RECORDS));
         files.extend(workspace.store.has(TRACE_ROOTS).then(|| from.join(TRACE_ROOTS)));
     }

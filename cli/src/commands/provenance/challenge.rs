@@ -9,7 +9,7 @@ use std::path::Path;
 
 use pogo_protocol::disclosure::Disclosure;
 use pogo_protocol::statement::CircuitKind;
-use pogo_prover::error::hex;
+use pogo_prover::error::{Error, hex};
 use pogo_prover::open::{self, Opened};
 use pogo_prover::store::write_atomic;
 use pogo_prover::train::{RECORDS, UPDATES, checkpoint_name};
@@ -71,7 +71,7 @@ pub(super) fn answer(arguments: &Arguments, nonce: &str, out: &Path, console: Co
         published.statements.push(read(&dir.join(part_file("statements", part)))?);
         published.proofs.push(read(&dir.join(part_file("proofs", part)))?);
     }
-    for (statement, opened) in public.statements(samples).iter().zip(opened) {
+    for (statement, opened) in public.statements(samples).map_err(Error::from)?.iter().zip(opened) {
         published.statements.push(statement.encode());
         published.proofs.push(prover.prove(statement, opened)?);
         bar.inc(1);

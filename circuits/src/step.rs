@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! public inputs: statement digest (high, low) | parent, steps, state, quantized root | layout
-//!                | record count | data root, where the kind reads data | samples of each cell | zeros up to 24
+//!                | record count | what the cells share | samples of each cell | zeros up to 24
 //! ```
 //!
 //! All kinds have the same gates and as many public inputs, so one verifier serves them with as many
@@ -94,6 +94,20 @@ impl StepCircuit {
     }
 }
 
+impl StepCircuit {
+    /// Public inputs of all cells together: the data root where the kind reads data, for links the
+    /// exponents of start and end, which are those of the first one.
+    fn shared(&self) -> Vec<(ark_bn254::Fr, &'static str)> {
+        match &self.openings[0] {
+            CellOpening::Input(_) | CellOpening::Loss(_) => vec![(self.claim.roots.data, "data root")],
+            CellOpening::Link(LinkOpening { sample, .. }) => {
+                vec![(sample.start, "exponents of the start"), (sample.end, "exponents of the end")]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl Gridded for StepCircuit {
     fn gates(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
         product::configure(meta, columns);
@@ -103,14 +117,13 @@ impl Gridded for StepCircuit {
         Lines::table(&mut grid, ranges(self.shape.circuit));
         let mut arithmetic = Arithmetic::new(&mut grid);
         let (publics, digest) = self.claim.publish(&mut grid, &mut arithmetic.lines);
-        let mut row = grid.publics.len();
-        let mut data_root = arithmetic.zero;
-        if matches!(self.shape.circuit, CircuitKind::Input | CircuitKind::Loss) {
-            data_root = arithmetic.lines.public(&mut grid, convert(self.claim.roots.data), row, "data root");
-            row += 1;
-        }
-        let depths = self.shape.depths;
-        let mut opener = Opener { grid, lane: Lane::new(), arithmetic, publics, data_root, depths };
+        let shared = self.shared().into_iter().map(|(value, name)| {
+            let row = grid.publics.len();
+            arithmetic.lines.public(&mut grid, convert(value), row, name)
+        });
+        let shared = shared.collect();
+        let (mut row, depths) = (grid.publics.len(), self.shape.depths);
+        let mut opener = Opener { grid, lane: Lane::new(), arithmetic, publics, shared, depths };
         for opening in &self.openings {
             for fields in assign(&mut opener, digest, opening) {
                 opener.publish(&fields, row);
@@ -166,7 +179,7 @@ fn blank_opening(shape: &StepShape) -> CellOpening {
     match shape.circuit {
         CircuitKind::Round => panic!("the round circuit is none of a step"),
         CircuitKind::Link => CellOpening::Link(LinkOpening {
-            sample: LinkSample { step: 0, losses: 0, fresh: true },
+            sample: LinkSample { step: 0, losses: 0, first: true, last: false, start: zero, end: zero },
             before: record(),
             after: record(),
             label: 0,

@@ -52,8 +52,10 @@ fn layouts(spec: &Spec) -> (Layout, TraceLayout) {
 fn sample(spec: &Spec, layout: &Layout, trace: &TraceLayout, cell: Cell) -> Sample {
     let commitment = Commitment {
         parent_root: Fr::ZERO,
+        parent_exponents: Fr::ZERO,
         steps_root: Fr::ZERO,
         state_root: Fr::ZERO,
+        exponents: exponents(|_| ()),
         quantized_root: Fr::ZERO,
         data_root: Fr::ZERO,
         spec_hash: spec.hash(),

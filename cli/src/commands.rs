@@ -6,6 +6,8 @@ pub(crate) mod commit;
 
 pub(crate) mod challenge;
 
+pub(crate) mod disclose;
+
 pub(crate) mod open;
 
 pub(crate) mod prove;

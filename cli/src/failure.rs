@@ -99,6 +99,7 @@ impl From<Error> for Failure {
             | Error::ModelTooLarge(_)
             | Error::TooManySteps { .. }
             | Error::Unprovable(_)
+            | Error::NoStatement(_)
             | Error::Unfinished { .. } => Self::Usage(text),
             Error::Proving(_) | Error::Gpu(_) => Self::Environment(text),
             _ => Self::Check(text),

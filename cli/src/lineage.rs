@@ -6,16 +6,12 @@ use std::path::{Path, PathBuf};
 
 use ark_bn254::Fr;
 use pogo_circuits::round::Shape;
-use pogo_protocol::codec::{CodecError, scalar_bytes};
-use pogo_protocol::model::{Exponents, State, TraceMode};
-use pogo_protocol::record::{StepRecord, steps_root};
+use pogo_protocol::codec::scalar_bytes;
+use pogo_protocol::model::State;
 use pogo_prover::checkpoint::decode_checkpoint;
-use pogo_prover::commit::records_tree;
 use pogo_prover::error::hex;
 use pogo_prover::round::Round;
-use pogo_prover::store::entries;
-use pogo_prover::trace::{TRACE_ROOTS, decode_root};
-use pogo_prover::train::{RECORDS, checkpoint_name, is_recorded, state_root};
+use pogo_prover::train::{checkpoint_name, initial_record};
 
 use crate::commands::{finalize, verify};
 use crate::dispute;
@@ -68,56 +64,18 @@ impl Link {
         }
     }
 
-    /// Its final state, held to the commitment: weights, momenta and scales by the state root,
-    /// exponents by the last of the step records.
+    /// Its final state, held to the commitment: weights, momenta and scales by the state root, and the
+    /// exponents.
     ///
     /// # Errors
     /// [`Failure::Environment`] for a missing file, [`Failure::Check`] for one that is not committed to.
     pub(crate) fn final_state(&self) -> Result<State, Failure> {
-        let [_, last] = self.ends()?;
         let file = self.dir.join(checkpoint_name(self.round.spec.steps));
         let state = parse(&file, |bytes| decode_checkpoint(&self.round.spec, bytes))?;
-        if !is_recorded(&self.round.layout, &state, &last)? {
-            return Err(Failure::in_file(&file, "is not the state of the last record"));
+        if initial_record(&self.round.layout, &state)?.head() != self.published.commitment.head() {
+            return Err(Failure::in_file(&file, "is not the final state of the commitment"));
         }
         Ok(state)
-    }
-
-    /// The first and the last of its step records, all of which are held to the commitment; none where
-    /// its folder holds no records.
-    ///
-    /// # Errors
-    /// [`Failure`] naming the log.
-    pub(crate) fn recorded(&self) -> Result<Option<[StepRecord; 2]>, Failure> {
-        if self.dir.join(RECORDS).exists() { self.ends().map(Some) } else { Ok(None) }
-    }
-
-    fn ends(&self) -> Result<[StepRecord; 2], Failure> {
-        let steps = self.round.spec.steps as usize;
-        let mut records = self.log(RECORDS, "step records", steps + 1, StepRecord::decode)?;
-        if self.round.spec.trace == TraceMode::Every {
-            let roots = self.log(TRACE_ROOTS, "trace roots", steps, decode_root)?;
-            records.iter_mut().skip(1).zip(roots).for_each(|(record, root)| record.trace_root = root);
-        }
-        let root = steps_root(records_tree(self.round.shape.steps_depth, &records).root(), records.len() as u32);
-        if root != self.published.commitment.steps_root {
-            return Err(Failure::in_file(&self.dir.join(RECORDS), "steps root is not the committed one"));
-        }
-        Ok([records[0].clone(), records[steps].clone()])
-    }
-
-    /// The entries of a log, of which there are `expected`.
-    fn log<T>(
-        &self,
-        name: &str,
-        entries: &str,
-        expected: usize,
-        decode: fn(&[u8]) -> Result<T, CodecError>,
-    ) -> Result<Vec<T>, Failure> {
-        let file = self.dir.join(name);
-        let log = parse(&file, |log| decode_log(log, decode))?;
-        fits(&file, entries, &expected.to_string(), &log.len().to_string())?;
-        Ok(log)
     }
 
     /// Hash of its commitment.
@@ -125,21 +83,16 @@ impl Link {
         self.published.commitment.hash()
     }
 
-    /// Holds what this round starts from to its `parent`, the round that its setup names; none for one
-    /// that starts from the seed. Whether that includes the exponents that its first step was told: they
-    /// are in step records only, so it takes those of this round and, where it goes on, of its parent.
+    /// Holds what this round starts from, state and exponents, to its `parent`, the round that its setup
+    /// names; none for one that starts from the seed.
     ///
     /// # Errors
     /// [`Failure::Check`] naming the folder and what does not fit.
-    pub(crate) fn check_start(&self, parent: Option<&Link>) -> Result<bool, Failure> {
+    pub(crate) fn check_start(&self, parent: Option<&Link>) -> Result<(), Failure> {
         let setup = &self.published.setup;
         let fits = |name: &str, expected: String, got: String| fits(&self.dir, name, &expected, &got);
-        let root = |expected: Fr| fits("parent root", text(&expected), text(&self.published.commitment.parent_root));
-        let told = match (setup.start, parent) {
-            (Start::Seed, _) => {
-                root(state_root(&self.round.layout, &State::initial(&setup.spec))?)?;
-                Some(None)
-            }
+        let expected = match (setup.start, parent) {
+            (Start::Seed, _) => initial_record(&self.round.layout, &State::initial(&setup.spec))?.head(),
             (Start::Parent(_), Some(parent)) => {
                 let before = &parent.published.setup;
                 let task = |setup: &Setup| {
@@ -149,50 +102,21 @@ impl Link {
                 };
                 fits("task", task(before), task(setup))?;
                 fits("round", before.context.round.saturating_add(1).to_string(), setup.context.round.to_string())?;
-                root(parent.published.commitment.state_root)?;
-                parent.recorded()?.map(|[_, last]| last.next_exponents)
+                parent.published.commitment.head()
             }
             (Start::FineTune(_), Some(parent)) => {
                 fits("layers", format!("{:?}", parent.round.spec.layers), format!("{:?}", setup.spec.layers))?;
                 let inherited = State::from_weights(&setup.spec, parent.final_state()?.weights);
-                root(state_root(&self.round.layout, &inherited)?)?;
-                Some(None)
+                initial_record(&self.round.layout, &inherited)?.head()
             }
             (start, None) => {
                 let what = format!("starts from {}: the folder of that round is not given", start.describe());
                 return Err(Failure::in_file(&self.dir, what));
             }
         };
-        match (self.recorded()?, told) {
-            (Some([first, _]), Some(exponents)) => self.hold_first(&first, exponents).map(|()| true),
-            _ => Ok(false),
-        }
-    }
-
-    /// Holds record 0 to what no step has touched yet, and to the exponents that the first step is told.
-    fn hold_first(&self, first: &StepRecord, exponents: Option<Exponents>) -> Result<(), Failure> {
-        let expected = StepRecord {
-            index: 0,
-            state_root: self.published.commitment.parent_root,
-            update_root: Fr::default(),
-            loss: 0,
-            exponents: None,
-            next_exponents: exponents,
-            trace_root: Fr::default(),
-        };
-        let fields = |record: &StepRecord| {
-            [
-                ("state root", text(&record.state_root)),
-                ("update root", text(&record.update_root)),
-                ("loss", record.loss.to_string()),
-                ("exponents", format!("{:?}", record.exponents)),
-                ("next exponents", format!("{:?}", record.next_exponents)),
-                ("trace root", text(&record.trace_root)),
-            ]
-        };
-        let mut both = fields(&expected).into_iter().zip(fields(first));
-        let file = self.dir.join(RECORDS);
-        both.try_for_each(|((name, expected), (_, got))| fits(&file, &format!("record 0: {name}"), &expected, &got))
+        let got = self.published.commitment.start();
+        fits("parent root", text(&expected.state), text(&got.state))?;
+        fits("parent exponents", text(&expected.exponents), text(&got.exponents))
     }
 }
 
@@ -203,10 +127,4 @@ fn text(root: &Fr) -> String {
 fn fits(file: &Path, name: &str, expected: &str, got: &str) -> Result<(), Failure> {
     let what = || Failure::in_file(file, format!("{name}: expected {expected}, got {got}"));
     if expected == got { Ok(()) } else { Err(what()) }
-}
-
-fn decode_log<T>(log: &[u8], decode: fn(&[u8]) -> Result<T, CodecError>) -> Result<Vec<T>, String> {
-    let entries = entries(log).map_err(|entry| format!("entry {entry} is incomplete or damaged"))?;
-    let decode = |(number, &entry): (usize, &&[u8])| decode(entry).map_err(|error| format!("entry {number}: {error}"));
-    entries.iter().enumerate().map(decode).collect()
 }

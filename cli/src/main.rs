@@ -25,8 +25,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use commands::{
-    Done, Work, WorkOnDevice, attack, attest, audit, challenge, commit, completions, devices, dispute as disputes,
-    finalize, inspect, open, prove, provenance, publish, replay, run, srs, trace, train, verify,
+    Done, Work, WorkOnDevice, attack, attest, audit, challenge, commit, completions, devices, disclose,
+    dispute as disputes, finalize, inspect, open, prove, provenance, publish, replay, run, srs, trace, train, verify,
 };
 use failure::Failure;
 use output::{Console, Table};
@@ -62,6 +62,8 @@ enum Command {
     Commit(WorkOnDevice),
     /// Verb 3: fix the beacon and draw the cells to be shown.
     Challenge(challenge::Arguments),
+    /// Between two challenges, in trace mode `challenged`: show and prove the records of the drawn segments.
+    Disclose(disclose::Arguments),
     /// Verb 4: open the drawn cells.
     Open(WorkOnDevice),
     /// Verb 5: prove the opened cells.
@@ -146,6 +148,7 @@ fn dispatch(command: &Command, console: Console) -> Result<Done, Failure> {
         Command::Train(arguments) => train::run(arguments, console),
         Command::Commit(arguments) => commit::run(arguments, console),
         Command::Challenge(arguments) => challenge::run(arguments, console),
+        Command::Disclose(arguments) => disclose::run(arguments, console),
         Command::Open(arguments) => open::run(arguments, console),
         Command::Prove(arguments) => prove::run(arguments, console),
         Command::Verify(arguments) => verify::run(arguments, console),

@@ -5,19 +5,24 @@
 //! an address, a cell and a bond, as from a chain that knows who sends it; here a signature stands for
 //! the sender, and [`play`] checks it first.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ark_bn254::Fr;
 use pogo_circuits::round::Shape;
 use pogo_protocol::attest::SignedAttestation;
+use pogo_protocol::cell::{Cell, Kind};
+use pogo_protocol::disclosure::{Disclosure, Segments};
+use pogo_protocol::record::Head;
 use pogo_protocol::settle::{
     self, CandidateId, Event, Reason, Refused, Rules, SettleError, Settlement, Task, Verify, candidate_id,
 };
-use pogo_protocol::statement::Statement;
+use pogo_protocol::statement::{PublicRound, Statement};
 use pogo_prover::round::Round;
 
 use crate::commands::attest::{ATTESTERS, development_key};
-use crate::dispute::Opened;
+use crate::dispute::{Opened, SegmentAnswer, disclosed_later};
 use crate::failure::Failure;
 use crate::verdict::{Answer, Disputed, End, Verdict};
 use crate::workspace::{Published, srs_id};
@@ -54,7 +59,12 @@ pub(crate) fn play(
     let Published { setup, commitment, beacon, .. } = published;
     let round = Round::new(setup.spec.clone(), setup.context, Shape::MINIMAL)?;
     let circuits = setup.srs.circuits();
-    let public = round.public(commitment, setup.records, beacon.value, &circuits, srs_id(setup.srs)?);
+    let committed = round.public(commitment, setup.records, beacon.value, &circuits, srs_id(setup.srs)?);
+    let mut segments = disclosed(published, &committed);
+    if let Some(segments) = &mut segments {
+        disclosed_later(disputes, segments, |_, _, _| true);
+    }
+    let public = PublicRound { segments: segments.as_ref(), ..committed.clone() };
     for Opened { dispute, .. } in disputes {
         dispute.check(dir, &public)?;
     }
@@ -67,29 +77,41 @@ fn to_its_end(
     signed: &[SignedAttestation],
     disputes: &[Opened],
 ) -> Result<Verdict, Failure> {
-    let Published { setup, commitment, beacon, proofs, .. } = published;
+    let Published { setup, commitment, beacon, disclosure, proofs, .. } = published;
     let rules = rules(published, evaluated);
     let mut chain = open_task(published, rules)?;
     for attester in 0..ATTESTERS {
         chain.stake(1, development_key(attester)?.address(), STAKE).map_err(refused)?;
     }
     let id = candidate_id(&setup.context, &commitment.hash());
-    let beacon_block = 2 + rules.seed_delay;
-    let drawn = settle::Beacon { block: beacon_block, value: beacon.value };
-    let proofs: Vec<&[u8]> = proofs.iter().map(Vec::as_slice).collect();
+    let mut proofs: Vec<&[u8]> = proofs.iter().map(Vec::as_slice).collect();
     chain.commit(2, setup.context.miner, commitment.clone(), rules.bond).map_err(refused)?;
-    chain.draw_seed(beacon_block + 1, id, drawn).map_err(refused)?;
-    chain.prove(beacon_block + 2, id, &proofs).map_err(refused)?;
-    let votes = beacon_block + 3;
+    if let Some(Disclosure { beacon, roots }) = disclosure {
+        let now = draw(&mut chain, id, *beacon)?;
+        let cells = proofs.split_off(roots.len().min(proofs.len()));
+        chain.disclose(now, id, setup.context.miner, roots, &proofs).map_err(refused)?;
+        proofs = cells;
+    }
+    let now = draw(&mut chain, id, beacon.value)?;
+    chain.prove(now, id, &proofs).map_err(refused)?;
+    // Segments first: what was disclosed in answer to a dispute has cells that others doubt.
+    let (segments, cells): (Vec<&Opened>, Vec<&Opened>) =
+        disputes.iter().partition(|opened| opened.dispute.cell.kind == Kind::Disclosure);
+    doubt(&mut chain, now, id, &segments)?;
+    let mut answers = answer_segments(&mut chain, now, id, disputes)?;
     for signed in signed {
-        chain.attest(votes, id, signed).map_err(refused)?;
+        chain.attest(now, id, signed).map_err(refused)?;
     }
-    for Opened { dispute, .. } in disputes {
-        chain.dispute(votes, id, dispute.disputer(), dispute.cell, dispute.bond.into()).map_err(refused)?;
+    doubt(&mut chain, now, id, &cells)?;
+    for opened in cells {
+        answers.insert(opened.dispute.cell, answer(&mut chain, now, id, opened)?);
     }
-    let answer = |opened| answer(&mut chain, votes + 1, id, opened);
-    let disputed = disputes.iter().map(answer).collect::<Result<_, _>>()?;
-    let end = settle(&mut chain, votes + WINDOW, id, published)?;
+    let disputed = |Opened { dispute, .. }: &Opened| {
+        let answer = answers.get(&dispute.cell).copied().unwrap_or(Answer::None);
+        Disputed { cell: dispute.cell, disputer: dispute.disputer(), bond: dispute.bond, answer }
+    };
+    let disputed = disputes.iter().map(disputed).collect();
+    let end = settle(&mut chain, now + WINDOW, id, published)?;
     let candidate = &chain.candidates()[&id];
     let tally = candidate.tally();
     Ok(Verdict {
@@ -105,16 +127,59 @@ fn to_its_end(
     })
 }
 
+/// Draws the beacon that the candidate waits for; returns a block after it.
+fn draw(chain: &mut Settlement, id: CandidateId, value: [u8; 32]) -> Result<u64, Failure> {
+    let block = chain.candidates()[&id].beacon_block;
+    chain.draw_seed(block + 1, id, settle::Beacon { block, value }).map_err(refused)?;
+    Ok(block + 2)
+}
+
+/// The segments that the proofs of a published round disclose; none in other trace modes.
+fn disclosed(published: &Published, committed: &PublicRound<'_>) -> Option<Segments> {
+    let samples = published.setup.samples as usize;
+    committed.disclosed(published.disclosure.as_ref()?, samples).map(|(_, segments)| segments)
+}
+
+fn doubt(chain: &mut Settlement, now: u64, id: CandidateId, disputes: &[&Opened]) -> Result<(), Failure> {
+    for Opened { dispute, .. } in disputes {
+        chain.dispute(now, id, dispute.disputer(), dispute.cell, dispute.bond.into()).map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// Hands in what discloses disputed segments, in the order in which one goes on from another.
+fn answer_segments(
+    chain: &mut Settlement,
+    now: u64,
+    id: CandidateId,
+    disputes: &[Opened],
+) -> Result<BTreeMap<Cell, Answer>, Failure> {
+    let mut answers = BTreeMap::new();
+    let answered = disputes.iter().filter(|opened| opened.answer.is_some());
+    answers.extend(answered.map(|opened| (opened.dispute.cell, Answer::Refused)));
+    let candidate = &chain.candidates()[&id];
+    let miner = candidate.context.miner;
+    let Some(mut segments) = candidate.segments.clone() else { return Ok(BTreeMap::new()) };
+    disclosed_later(disputes, &mut segments, |_, segment, SegmentAnswer { roots, proofs, .. }| {
+        let proofs: Vec<&[u8]> = proofs.iter().map(Vec::as_slice).collect();
+        let proven = chain.answer_segment(now, id, miner, segment, roots, &proofs).is_ok();
+        if proven {
+            answers.insert(Cell::segment(segment), Answer::Proven);
+        }
+        proven
+    });
+    Ok(answers)
+}
+
 /// Hands in the answer to a dispute, where there is one. A refused answer changes nothing.
-fn answer(chain: &mut Settlement, now: u64, id: CandidateId, opened: &Opened) -> Result<Disputed, Failure> {
+fn answer(chain: &mut Settlement, now: u64, id: CandidateId, opened: &Opened) -> Result<Answer, Failure> {
     let Opened { dispute, answer } = opened;
-    let answer = match answer.as_ref().map(|proof| chain.answer(now, id, dispute.cell, proof)) {
-        None => Answer::None,
-        Some(Ok(_)) => Answer::Proven,
-        Some(Err(SettleError::Proof { .. })) => Answer::Refused,
-        Some(Err(error)) => return Err(refused(error)),
-    };
-    Ok(Disputed { cell: dispute.cell, disputer: dispute.disputer(), bond: dispute.bond, answer })
+    match answer.as_ref().map(|proof| chain.answer(now, id, dispute.cell, proof)) {
+        None => Ok(Answer::None),
+        Some(Ok(_)) => Ok(Answer::Proven),
+        Some(Err(SettleError::Proof { .. })) => Ok(Answer::Refused),
+        Some(Err(error)) => Err(refused(error)),
+    }
 }
 
 /// Settles after the window of votes, and after the first deadline of an open dispute.
@@ -122,8 +187,8 @@ fn settle(chain: &mut Settlement, mut now: u64, id: CandidateId, published: &Pub
     loop {
         return match chain.settle(now, id, published.setup.context.miner).map_err(refused)? {
             Event::Disputed(_) => {
-                let open = chain.candidates()[&id].open_disputes();
-                now = open.map(|(_, dispute)| dispute.deadline).min().map_or(now, |deadline| deadline + 1);
+                let awaited = chain.candidates()[&id].awaited(now);
+                now = awaited.map(|(_, dispute)| dispute.deadline).min().map_or(now, |deadline| deadline + 1);
                 continue;
             }
             Event::Finalized(..) => Ok(End::Finalized),
@@ -154,7 +219,7 @@ fn narrow(amount: settle::Amount) -> u64 {
 }
 
 fn open_task(published: &Published, rules: Rules) -> Result<Settlement, Failure> {
-    let setup = &published.setup;
+    let (setup, start) = (&published.setup, published.commitment.start());
     let task = Task {
         spec: setup.spec.clone(),
         tree_depth: Shape::MINIMAL.tree_depth,
@@ -165,7 +230,7 @@ fn open_task(published: &Published, rules: Rules) -> Result<Settlement, Failure>
         records: setup.records,
         circuits: setup.srs.circuits(),
         srs: srs_id(setup.srs)?,
-        head: published.commitment.parent_root,
+        head: if setup.context.round == 0 { Head { exponents: Fr::default(), ..start } } else { start },
         rules,
     };
     let verifier = Verifier(Mutex::new(pogo_verifier::Verifier::new(setup.srs)));

@@ -99,8 +99,9 @@ struct RoundSection {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum TraceName {
-    Challenged,
+    None,
     Every,
+    Challenged,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -194,8 +195,9 @@ fn setup(
         warmup: file.train.warmup,
         seed: file.train.seed,
         trace: match file.round.trace {
-            TraceName::Challenged => TraceMode::None,
+            TraceName::None => TraceMode::None,
             TraceName::Every => TraceMode::Every,
+            TraceName::Challenged => TraceMode::Challenged,
         },
         data_root: [0; 32],
     };

@@ -1,8 +1,8 @@
 //! How a round ended: `verdict.bin`.
 //!
 //! ```text
-//! "pogo/vrd" | version u16 | candidate 32 | commitment 32 | end u8 | head 32 | total u64
-//! | positive u64 | negative u64 | improved u64
+//! "pogo/vrd" | version u16 | candidate 32 | commitment 32 | end u8 | head: state 32, exponents 32
+//! | total u64 | positive u64 | negative u64 | improved u64
 //! | for end 5: cell, reporter 20, rewarded u64, burned u64
 //! | disputes: count u32, each: cell, disputer 20, bond u64, answer u8 (0 none, 1 refused, 2 proven)
 //! end:  1 finalized, 2 lapsed (round over), 3 lapsed (no quorum), 4 lapsed (loss did not fall),
@@ -10,10 +10,10 @@
 //! cell: kind u8 | step u32 | leaf u32
 //! ```
 
-use ark_bn254::Fr;
 use pogo_protocol::attest::Address;
 use pogo_protocol::cell::Cell;
 use pogo_protocol::codec::{CodecError, Reader, Writer};
+use pogo_protocol::record::Head;
 use pogo_protocol::settle::Lapse;
 
 /// The end of a candidate, and the votes and disputes that led to it.
@@ -25,8 +25,8 @@ pub(crate) struct Verdict {
     pub(crate) commitment: [u8; 32],
     /// How it ended.
     pub(crate) end: End,
-    /// State root that the next round starts from.
-    pub(crate) head: Fr,
+    /// What the next round starts from.
+    pub(crate) head: Head,
     /// All stake that may vote.
     pub(crate) total: u64,
     /// Stake with a positive sign.
@@ -94,7 +94,7 @@ impl Verdict {
     /// Canonical bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let writer = Writer::new(Self::MAGIC).bytes(&self.candidate).bytes(&self.commitment);
-        let writer = writer.bytes(&[self.end.number()]).scalar(&self.head);
+        let writer = writer.bytes(&[self.end.number()]).scalar(&self.head.state).scalar(&self.head.exponents);
         let writer = writer.u64(self.total).u64(self.positive).u64(self.negative).u64(self.improved);
         let writer = match &self.end {
             End::Rejected { cell, reporter, rewarded, burned } => {
@@ -114,7 +114,7 @@ impl Verdict {
         let mut reader = Reader::new(bytes, Self::MAGIC, "verdict")?;
         let (candidate, commitment) = (reader.array("candidate")?, reader.array("commitment")?);
         let [end] = reader.array("end")?;
-        let head = reader.scalar("head")?;
+        let head = Head { state: reader.scalar("head")?, exponents: reader.scalar("exponents of the head")? };
         let verdict = Self {
             candidate,
             commitment,
@@ -204,7 +204,7 @@ mod tests {
                 candidate: [1; 32],
                 commitment: [2; 32],
                 end,
-                head: Fr::from(7u64),
+                head: Head { state: 7.into(), exponents: 8.into() },
                 total: 4,
                 positive: 3,
                 negative: 1,

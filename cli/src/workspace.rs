@@ -8,6 +8,7 @@ use cpu_time::ProcessTime;
 use pogo_circuits::round::Shape;
 use pogo_protocol::codec::{CodecError, Reader, Writer};
 use pogo_protocol::commitment::Commitment;
+use pogo_protocol::disclosure::Disclosure;
 use pogo_protocol::model::State;
 use pogo_protocol::statement::Circuits;
 use pogo_prover::checkpoint::seal;
@@ -26,7 +27,11 @@ use crate::setup::{Setup, Start};
 pub(crate) const SETUP: &str = "setup.bin";
 /// What the miner committed to.
 pub(crate) const COMMITMENT: &str = "commitment.bin";
-/// Public randomness of the round.
+/// Public randomness that draws segments, in trace mode `challenged`.
+pub(crate) const FIRST_BEACON: &str = "first-beacon.bin";
+/// What the miner disclosed in answer to it.
+pub(crate) const DISCLOSURE: &str = "disclosure.bin";
+/// Public randomness that draws cells.
 pub(crate) const BEACON: &str = "beacon.bin";
 /// How the round ended.
 pub(crate) const VERDICT: &str = "verdict.bin";
@@ -210,7 +215,16 @@ impl Workspace {
         Ok(self.store.parse(COMMITMENT, Commitment::decode)?)
     }
 
-    /// The beacon.
+    /// The beacon that draws segments.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when there is none yet.
+    pub(crate) fn first_beacon(&self) -> Result<Beacon, Failure> {
+        self.need(FIRST_BEACON, "challenge")?;
+        Ok(self.store.parse(FIRST_BEACON, Beacon::decode)?)
+    }
+
+    /// The beacon that draws cells.
     ///
     /// # Errors
     /// [`Failure::Usage`] when there is none yet.
@@ -278,8 +292,10 @@ pub(crate) struct Published {
     pub(crate) setup: Setup,
     /// What the miner committed to.
     pub(crate) commitment: Commitment,
-    /// Public randomness.
+    /// Public randomness that drew the cells.
     pub(crate) beacon: Beacon,
+    /// What was disclosed before, in trace mode `challenged`.
+    pub(crate) disclosure: Option<Disclosure>,
     /// Statement files in order.
     pub(crate) statements: Vec<Vec<u8>>,
     /// Proof files in order.
@@ -303,6 +319,10 @@ impl Published {
             setup: parse(&dir.join(SETUP), Setup::decode)?,
             commitment: parse(&dir.join(COMMITMENT), Commitment::decode)?,
             beacon: parse(&dir.join(BEACON), Beacon::decode)?,
+            disclosure: match dir.join(DISCLOSURE) {
+                file if file.exists() => Some(parse(&file, Disclosure::decode)?),
+                _ => None,
+            },
             statements: read_folder(&dir.join("statements"))?,
             proofs: read_folder(&dir.join("proofs"))?,
         })

@@ -46,6 +46,7 @@ use peak::PeakOpening;
 use scale::ScaleOpening;
 use weights::WeightsOpening;
 
+pub(crate) use opened::packed;
 pub use opened::{ByteLeaf, Depths, ExponentsLeaf, Record, WordLeaf};
 pub use space::{CellSpace, Place, Unprovable, provable};
 

@@ -11,7 +11,9 @@ use ark_bn254::Fr;
 
 use crate::codec::{CodecError, Reader, Writer, scalar_bytes};
 use crate::merkle::Layout;
+use crate::model::Exponents;
 use crate::opening::Roots;
+use crate::record::{Head, exponents_root};
 use crate::stream::keccak;
 
 /// Domain of the commitment hash.
@@ -22,10 +24,15 @@ pub const DOMAIN: &[u8] = b"pogo/commitment/v1";
 pub struct Commitment {
     /// Root of the state the round started from.
     pub parent_root: Fr,
+    /// Root of the exponents that the first step is asked for, see [`exponents_root`]; zero where the
+    /// task starts with this round and the first step takes its own.
+    pub parent_exponents: Fr,
     /// Root over all step records.
     pub steps_root: Fr,
     /// Root of the state after the last step.
     pub state_root: Fr,
+    /// Exponents that the last record asks for: those of a step after this round.
+    pub exponents: Exponents,
     /// Root of the 4-bit model of that state.
     pub quantized_root: Fr,
     /// Root of the training data.
@@ -41,22 +48,35 @@ pub struct Commitment {
 impl Commitment {
     const MAGIC: &'static [u8; 8] = b"pogo/cmt";
 
-    /// `keccak256(abi.encode(keccak256(DOMAIN), parent_root, steps_root, state_root,
-    /// quantized_root, data_root, spec_hash, steps, keccak256(quantized_exponents)))`.
+    /// `keccak256(abi.encode(keccak256(DOMAIN), parent_root, parent_exponents, steps_root, state_root,
+    /// exponents_root(exponents), quantized_root, data_root, spec_hash, steps,
+    /// keccak256(quantized_exponents)))`.
     pub fn hash(&self) -> [u8; 32] {
         let mut steps = [0; 32];
         steps[28..].copy_from_slice(&self.steps.to_be_bytes());
         keccak(&[
             &keccak(&[DOMAIN]),
             &scalar_bytes(&self.parent_root),
+            &scalar_bytes(&self.parent_exponents),
             &scalar_bytes(&self.steps_root),
             &scalar_bytes(&self.state_root),
+            &scalar_bytes(&self.head().exponents),
             &scalar_bytes(&self.quantized_root),
             &scalar_bytes(&self.data_root),
             &self.spec_hash,
             &steps,
             &keccak(&[&self.quantized_exponents]),
         ])
+    }
+
+    /// What the round starts from.
+    pub fn start(&self) -> Head {
+        Head { state: self.parent_root, exponents: self.parent_exponents }
+    }
+
+    /// What the next round of the task starts from.
+    pub fn head(&self) -> Head {
+        Head { state: self.state_root, exponents: exponents_root(Some(&self.exponents)) }
     }
 
     /// Roots that openings of a model with this layout are checked against.
@@ -76,8 +96,10 @@ impl Commitment {
     pub fn encode(&self) -> Vec<u8> {
         Writer::new(Self::MAGIC)
             .scalar(&self.parent_root)
+            .scalar(&self.parent_exponents)
             .scalar(&self.steps_root)
             .scalar(&self.state_root)
+            .exponents(Some(&self.exponents))
             .scalar(&self.quantized_root)
             .scalar(&self.data_root)
             .bytes(&self.spec_hash)
@@ -94,8 +116,10 @@ impl Commitment {
         let mut reader = Reader::new(bytes, Self::MAGIC, "commitment")?;
         let commitment = Self {
             parent_root: reader.scalar("parent root")?,
+            parent_exponents: reader.scalar("parent exponents")?,
             steps_root: reader.scalar("steps root")?,
             state_root: reader.scalar("state root")?,
+            exponents: reader.exponents("exponents")?.ok_or(CodecError::Value { field: "exponents" })?,
             quantized_root: reader.scalar("quantized root")?,
             data_root: reader.scalar("data root")?,
             spec_hash: reader.array("spec hash")?,

@@ -374,6 +374,11 @@ impl Exponents {
         Some(Self { weights: weights.to_vec(), activations: activations.to_vec(), errors: errors.to_vec() })
     }
 
+    /// Whether these are exponents of a model of so many tensors, each within [`EXPONENT_MAX`].
+    pub fn fit(&self, tensors: usize) -> bool {
+        self.weights.len() == tensors && Self::from_list(&self.to_list()).as_ref() == Some(self)
+    }
+
     /// Raises every exponent to that of `other` where it is higher.
     pub fn raise(&mut self, other: &Self) {
         let lists = [&mut self.weights, &mut self.activations, &mut self.errors];

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use ark_bn254::Fr;
 
-use crate::cell::Depths;
+use crate::cell::{Depths, packed};
 use crate::fixed::{BYTE_MAX, LEAF, WORD_BITS};
 use crate::leaf::{LeafError, WORDS_PER_ELEMENT, bytes_leaf, pack_words, tag, words_leaf};
 use crate::merkle::{Path, Tree, node, root_of};
@@ -226,17 +226,17 @@ pub const TILE_BITS: u32 = 24;
 impl ProductSample {
     /// The packed sample, low first: `first` (1 bit), step (20), tile after, tile before, right, left
     /// (24 each); the tile before is 0 in the first slab.
-    pub fn elements(&self) -> Vec<Fr> {
+    /// None where a field does not fit its bits.
+    pub fn elements(&self) -> Option<Vec<Fr>> {
         let Tiles { left, right, before, after } = self.tiles;
-        let fields = [
-            (left, TILE_BITS),
-            (right, TILE_BITS),
-            (before.unwrap_or(0), TILE_BITS),
-            (after, TILE_BITS),
-            (self.step as usize, STEP_BITS),
+        Some(alloc::vec![packed(&[
             (before.is_none().into(), 1),
-        ];
-        alloc::vec![Fr::from(fields.into_iter().fold(0u128, |sum, (field, bits)| sum << bits | field as u128))]
+            (self.step.into(), STEP_BITS),
+            (after as u64, TILE_BITS),
+            (before.unwrap_or(0) as u64, TILE_BITS),
+            (right as u64, TILE_BITS),
+            (left as u64, TILE_BITS),
+        ])?])
     }
 }
 

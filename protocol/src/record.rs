@@ -50,6 +50,11 @@ impl StepRecord {
         self.state_root == Fr::ZERO
     }
 
+    /// What the step after the record starts from.
+    pub fn head(&self) -> Head {
+        Head { state: self.state_root, exponents: exponents_root(self.next_exponents.as_ref()) }
+    }
+
     /// Hash of all fields but the two roots.
     pub fn rest(&self) -> Fr {
         let exponents = [&self.exponents, &self.next_exponents].map(|exponents| exponents_root(exponents.as_ref()));
@@ -87,6 +92,15 @@ impl StepRecord {
         reader.finish()?;
         Ok(record)
     }
+}
+
+/// What a step, and a round, starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Root of the state.
+    pub state: Fr,
+    /// Root of the exponents that the step uses, see [`exponents_root`]; zero where it takes its own.
+    pub exponents: Fr,
 }
 
 /// The two roots of a record as one element.

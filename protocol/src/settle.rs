@@ -40,6 +40,7 @@ use crate::commitment::Commitment;
 use crate::disclosure::{self, Segments};
 use crate::merkle::Layout;
 use crate::model::{SpecError, TraceMode};
+use crate::record::Head;
 use crate::statement::{
     CellPart, Context, Part, PublicRound, SAMPLES_PER_PROOF, Statement, cell_part, samples_drawn, word,
 };
@@ -114,7 +115,7 @@ pub enum Event {
     /// A larger sample is to be proven, drawn from the beacon of this block.
     Resampled(CandidateId, u64),
     /// The round has its head.
-    Finalized(CandidateId, Fr),
+    Finalized(CandidateId, Head),
     /// The candidate ended without fault.
     Lapsed(CandidateId, Lapse),
     /// The candidate ended by evidence.
@@ -131,7 +132,7 @@ pub struct Settlement {
     trace: Option<TraceLayout>,
     verifier: Arc<dyn Verify>,
     now: u64,
-    head: Fr,
+    head: Head,
     round: u64,
     bank: Bank,
     candidates: BTreeMap<CandidateId, Candidate>,
@@ -206,7 +207,7 @@ fn undisclosed(round: &PublicRound<'_>, segment: u32) -> bool {
 /// `None` where the round has no such cell, or a segment answers.
 pub fn answer_statement(round: &PublicRound<'_>, cell: Cell) -> Option<Statement> {
     match answer(round, cell)? {
-        Answer::Round(part) => Some(round.statement(&part, 0, 0)),
+        Answer::Round(part) => round.statement(&part, 0, 0),
         Answer::Cells(part) => round.cell_statement(&part, 0, 0),
         Answer::Segment(_) => None,
     }
@@ -235,8 +236,8 @@ impl Settlement {
         Self { round, ..self }
     }
 
-    /// Root that the current round starts from.
-    pub fn head(&self) -> Fr {
+    /// What the current round starts from.
+    pub fn head(&self) -> Head {
         self.head
     }
 
@@ -263,11 +264,12 @@ impl Settlement {
     /// The statements whose proofs [`Settlement::prove`] asks for, in order; none before the seed.
     ///
     /// # Errors
-    /// [`SettleError::UnknownCandidate`].
+    /// [`SettleError::UnknownCandidate`]; [`SettleError::NoStatement`].
     pub fn statements(&self, id: CandidateId) -> Result<Vec<Statement>, SettleError> {
         let candidate = self.candidate(id)?;
+        let Some(beacon) = candidate.beacon else { return Ok(Vec::new()) };
         let samples = self.samples(candidate);
-        Ok(candidate.beacon.map_or_else(Vec::new, |beacon| self.public_round(candidate, beacon).statements(samples)))
+        self.public_round(candidate, beacon).statements(samples).map_err(SettleError::NoStatement)
     }
 
     /// The statements whose proofs [`Settlement::disclose`] asks for, in order, with these roots over the
@@ -485,7 +487,7 @@ impl Settlement {
     ///
     /// # Errors
     /// [`SettleError::ProofCount`], [`SettleError::Proof`] naming the first that is refused,
-    /// [`SettleError::Status`], [`SettleError::TooLate`], [`SettleError::Time`].
+    /// [`SettleError::NoStatement`], [`SettleError::Status`], [`SettleError::TooLate`], [`SettleError::Time`].
     pub fn prove(&mut self, now: u64, id: CandidateId, proofs: &[&[u8]]) -> Result<Event, SettleError> {
         let (rules, statements, verifier) = (self.task.rules, self.statements(id)?, self.verifier.clone());
         let candidate = self.candidate_in(now, id, "Seeded", |status| status == Status::Seeded)?;
@@ -701,12 +703,12 @@ impl Settlement {
         let reward = self.task.rules.reward.min(self.bank.pool);
         let candidate = self.candidate_mut(id)?;
         candidate.status = Status::Finalized;
-        let (miner, root) = (candidate.context.miner, candidate.commitment.state_root);
+        let (miner, head) = (candidate.context.miner, candidate.commitment.head());
         let bond = core::mem::take(&mut candidate.bond);
         self.bank.pool -= reward;
         self.bank.credit(miner, bond + reward);
-        (self.head, self.round) = (root, self.round + 1);
-        Ok(Event::Finalized(id, root))
+        (self.head, self.round) = (head, self.round + 1);
+        Ok(Event::Finalized(id, head))
     }
 
     fn lapse(&mut self, id: CandidateId, lapse: Lapse) -> Result<Event, SettleError> {
@@ -769,10 +771,12 @@ impl Settlement {
         let exponents = &commitment.quantized_exponents;
         let in_range = exponents.iter().all(|exponent| (1..=24).contains(exponent));
         let fields = [
-            ("parent root", commitment.parent_root == self.head),
+            ("parent root", commitment.parent_root == self.head.state),
+            ("parent exponents", commitment.parent_exponents == self.head.exponents),
             ("spec hash", commitment.spec_hash == spec.hash()),
             ("data root", scalar_bytes(&commitment.data_root) == spec.data_root),
             ("steps", commitment.steps == spec.steps),
+            ("exponents", commitment.exponents.fit(spec.tensors().len())),
             ("quantized exponents", exponents.len() == spec.tensors().len() && in_range),
         ];
         fields

@@ -16,6 +16,7 @@
 //! of its own ([`CircuitKind`]); its statements have the same words up to the samples, which are the
 //! elements that the file of the kind says (`pogo_protocol::cell`).
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use ark_bn254::Fr;
@@ -33,7 +34,7 @@ use crate::cell::momentum::MomentumSample;
 use crate::cell::peak::{PeakSample, Rows, Scaled};
 use crate::cell::scale::ScaleSample;
 use crate::cell::weights::WeightsSample;
-use crate::cell::{Cell, CellSpace, Kind, Place};
+use crate::cell::{Cell, CellSpace, Kind, Place, packed};
 use crate::challenge::{Challenge, UpdateSample};
 use crate::codec::{CodecError, Reader, Writer, scalar_bytes};
 use crate::commitment::Commitment;
@@ -290,6 +291,17 @@ pub fn parts(challenge: &Challenge) -> Vec<Part> {
         .collect()
 }
 
+/// A part of a round without a statement: the round lacks one of its cells, or a position or step is
+/// larger than a statement holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("part {part}: no statement claims its cells of the {} circuit", circuit.name())]
+pub struct NoStatement {
+    /// Number of the part.
+    pub part: u32,
+    /// The circuit that would prove it.
+    pub circuit: CircuitKind,
+}
+
 /// A round as everybody who holds its published files can recompute it.
 #[derive(Clone, Debug)]
 pub struct PublicRound<'a> {
@@ -366,8 +378,8 @@ impl Sample {
         }
     }
 
-    /// Its public inputs.
-    pub fn elements(&self) -> Vec<Fr> {
+    /// Its public inputs; none where a field does not fit its bits.
+    pub fn elements(&self) -> Option<Vec<Fr>> {
         match self {
             Self::Link(sample) => sample.elements(),
             Self::Input(sample) => sample.elements(),
@@ -421,13 +433,21 @@ impl<'a> PublicRound<'a> {
 
     /// The statements of all proofs of the round, a pure function of what is public: those of
     /// [`PublicRound::parts`], then those of [`PublicRound::cell_parts`].
-    pub fn statements(&self, samples: usize) -> Vec<Statement> {
+    ///
+    /// # Errors
+    /// [`NoStatement`] of the first part that has none.
+    pub fn statements(&self, samples: usize) -> Result<Vec<Statement>, NoStatement> {
         let (parts, cell_parts) = (self.parts(samples), self.cell_parts(samples));
         let count = (parts.len() + cell_parts.len()) as u32;
         let first = parts.len() as u32;
-        let round = parts.iter().zip(0..).map(|(part, number)| self.statement(part, number, count));
-        let cells =
-            cell_parts.iter().zip(first..).filter_map(|(part, number)| self.cell_statement(part, number, count));
+        let round = parts.iter().zip(0..).map(|(part, number)| {
+            let none = NoStatement { part: number, circuit: CircuitKind::Round };
+            self.statement(part, number, count).ok_or(none)
+        });
+        let cells = cell_parts.iter().zip(first..).map(|(part, number)| {
+            let none = NoStatement { part: number, circuit: part.circuit };
+            self.cell_statement(part, number, count).ok_or(none)
+        });
         round.chain(cells).collect()
     }
 
@@ -444,12 +464,12 @@ impl<'a> PublicRound<'a> {
         let mut before = self.roots().steps;
         let statement = |((records, &to), part): ((Vec<Disclosed>, &Fr), u32)| {
             let sample = Sample::Disclosure(DisclosureSample { to, records });
-            let samples = self.elements(CircuitKind::Disclosure, &[sample]);
+            let samples = self.elements(CircuitKind::Disclosure, &[sample])?;
             let steps_root = core::mem::replace(&mut before, to);
-            Statement { steps_root, ..self.claim(CircuitKind::Disclosure, samples, part, of) }
+            Some(Statement { steps_root, ..self.claim(CircuitKind::Disclosure, samples, part, of) })
         };
         let fits = proofs.len() == roots.len();
-        fits.then(|| proofs.into_iter().zip(roots).zip(0..).map(statement).collect())
+        fits.then(|| proofs.into_iter().zip(roots).zip(0..).map(statement).collect())?
     }
 
     /// The statements of the proofs that disclose the segments that the first beacon drew, and those
@@ -493,7 +513,9 @@ impl<'a> PublicRound<'a> {
         Some(match (cell.kind, place) {
             (Kind::Link, Place::Step) => {
                 let losses = at(TensorId::Losses, self.spec.batch as usize - 1, 0)?;
-                Sample::Link(LinkSample { step, losses, fresh: self.context.round == 0 })
+                let (first, last) = (step == 0, step + 1 == self.commitment.steps);
+                let [start, end] = self.ends();
+                Sample::Link(LinkSample { step, losses, first, last, start, end })
             }
             (Kind::Input, Place::Row(id, row, column, _)) => Sample::Input(InputSample {
                 step,
@@ -607,28 +629,39 @@ impl<'a> PublicRound<'a> {
         })
     }
 
-    /// The statement of cells of one circuit; none where the round lacks one of them, or it is of
-    /// another circuit.
+    /// The statement of cells of one circuit; none where the round lacks one of them, it is of another
+    /// circuit, or a field of its sample does not fit.
     pub fn cell_statement(&self, part: &CellPart, number: u32, parts: u32) -> Option<Statement> {
         let samples = part.cells.iter().map(|&cell| self.sample(cell)).collect::<Option<Vec<_>>>()?;
         let one = samples.iter().all(|sample| sample.circuit() == part.circuit);
-        one.then(|| self.claim(part.circuit, self.elements(part.circuit, &samples), number, parts))
+        let elements = self.elements(part.circuit, &samples)?;
+        one.then(|| self.claim(part.circuit, elements, number, parts))
     }
 
-    /// Elements of the samples of one proof of a circuit.
-    fn elements(&self, circuit: CircuitKind, samples: &[Sample]) -> Vec<Fr> {
-        let elements = samples.iter().flat_map(Sample::elements);
-        let data = matches!(circuit, CircuitKind::Input | CircuitKind::Loss).then_some(self.commitment.data_root);
+    /// Elements of the samples of one proof of a circuit; none where a field does not fit its bits.
+    fn elements(&self, circuit: CircuitKind, samples: &[Sample]) -> Option<Vec<Fr>> {
+        let elements = samples.iter().map(Sample::elements).collect::<Option<Vec<_>>>()?.into_iter().flatten();
+        let shared = match circuit {
+            CircuitKind::Input | CircuitKind::Loss => vec![self.commitment.data_root],
+            CircuitKind::Link => self.ends().to_vec(),
+            _ => Vec::new(),
+        };
         let zeros = core::iter::repeat(Fr::ZERO);
-        data.into_iter().chain(elements).chain(zeros).take(STEP_ELEMENTS).collect()
+        Some(shared.into_iter().chain(elements).chain(zeros).take(STEP_ELEMENTS).collect())
     }
 
-    pub(crate) fn statement(&self, part: &Part, number: u32, parts: u32) -> Statement {
-        let updates: Vec<u128> = part.updates.iter().map(|&sample| self.pack_update(sample)).collect();
-        let quantizes: Vec<u128> = part.quantizes.iter().map(|&leaf| self.pack_quantize(leaf)).collect();
-        let mut samples = pack(&updates, UPDATES_PER_ELEMENT, update_bits());
-        samples.extend(pack(&quantizes, QUANTIZES_PER_ELEMENT, quantize_bits()));
-        self.claim(CircuitKind::Round, samples, number, parts)
+    /// Roots of the exponents that the first record and the last ask for.
+    fn ends(&self) -> [Fr; 2] {
+        [self.commitment.start(), self.commitment.head()].map(|head| head.exponents)
+    }
+
+    /// The statement of update and quantize cells; none where a position or step does not fit.
+    pub(crate) fn statement(&self, part: &Part, number: u32, parts: u32) -> Option<Statement> {
+        let updates = part.updates.iter().map(|&sample| packed(&self.update_fields(sample)));
+        let quantizes = part.quantizes.iter().map(|&leaf| packed(&self.quantize_fields(leaf)));
+        let mut samples = pack(&updates.collect::<Option<Vec<_>>>()?, UPDATES_PER_ELEMENT, update_bits());
+        samples.extend(pack(&quantizes.collect::<Option<Vec<_>>>()?, QUANTIZES_PER_ELEMENT, quantize_bits()));
+        Some(self.claim(CircuitKind::Round, samples, number, parts))
     }
 
     fn claim(&self, circuit: CircuitKind, samples: Vec<Fr>, number: u32, parts: u32) -> Statement {
@@ -674,21 +707,24 @@ impl<'a> PublicRound<'a> {
         Dither::new(key(self.round().dither_seed(), step, site), first as u32)
     }
 
-    fn pack_update(&self, sample: UpdateSample) -> u128 {
-        let place = self.layout.place(sample.leaf);
-        let learning_rate = self.spec.learning_rate(sample.step);
-        (LEAF - place.valid) as u128
-            | u128::from(learning_rate) << PADDING_BITS
-            | u128::from(sample.step) << (PADDING_BITS + WORD_FIELD_BITS)
-            | (place.position as u128) << (PADDING_BITS + WORD_FIELD_BITS + STEP_BITS)
+    fn update_fields(&self, UpdateSample { step, leaf }: UpdateSample) -> [(u64, u32); 4] {
+        let place = self.layout.place(leaf);
+        [
+            ((LEAF - place.valid) as u64, PADDING_BITS),
+            (self.spec.learning_rate(step).into(), WORD_FIELD_BITS),
+            (step.into(), STEP_BITS),
+            (place.position as u64, POSITION_BITS),
+        ]
     }
 
-    fn pack_quantize(&self, leaf: usize) -> u128 {
+    fn quantize_fields(&self, leaf: usize) -> [(u64, u32); 3] {
         let place = self.layout.place(leaf);
         let exponent = self.commitment.quantized_exponents.get(place.tensor).copied().unwrap_or(0);
-        (LEAF - place.valid) as u128
-            | half_step(exponent) << PADDING_BITS
-            | (place.position as u128) << (PADDING_BITS + WORD_FIELD_BITS)
+        [
+            ((LEAF - place.valid) as u64, PADDING_BITS),
+            (half_step(exponent), WORD_FIELD_BITS),
+            (place.position as u64, POSITION_BITS),
+        ]
     }
 }
 
@@ -727,13 +763,13 @@ pub const fn quantize_bits() -> u32 {
 }
 
 /// `2^(st - 1)` for `st` in `1 ..= 24`; 0, which no proof satisfies, for another.
-fn half_step(exponent: u8) -> u128 {
+fn half_step(exponent: u8) -> u64 {
     if (1..=24).contains(&exponent) { 1 << (exponent - 1) } else { 0 }
 }
 
-fn pack(samples: &[u128], per_element: usize, bits: u32) -> Vec<Fr> {
+fn pack(samples: &[Fr], per_element: usize, bits: u32) -> Vec<Fr> {
     let radix = Fr::from(BigInt([1, 0, 0, 0]) << bits);
-    let element = |group: &[u128]| group.iter().rev().fold(Fr::ZERO, |sum, &sample| sum * radix + Fr::from(sample));
+    let element = |group: &[Fr]| group.iter().rev().fold(Fr::ZERO, |sum, sample| sum * radix + sample);
     samples.chunks(per_element).map(element).collect()
 }
 

@@ -152,10 +152,13 @@ pub fn commit(round: &Round, records: &[StepRecord], state: &State, device: &Dev
 /// The commitment of a round from its records and the roots of its final state.
 pub fn commitment(round: &Round, records: &[StepRecord], roots: &ModelRoots) -> Commitment {
     let Round { spec, shape, .. } = round;
+    let (start, last) = (records[0].head(), &records[records.len() - 1]);
     Commitment {
-        parent_root: records[0].state_root,
+        parent_root: start.state,
+        parent_exponents: start.exponents,
         steps_root: steps_root(records_tree(shape.steps_depth, records).root(), records.len() as u32),
         state_root: roots.state,
+        exponents: last.next_exponents.clone().expect("a step asks for exponents"),
         quantized_root: roots.quantized,
         data_root: pogo_protocol::codec::scalar(&spec.data_root).unwrap_or(Fr::ZERO),
         spec_hash: spec.hash(),

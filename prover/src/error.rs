@@ -5,6 +5,7 @@ use pogo_protocol::data::TooFewRecords;
 use pogo_protocol::leaf::LeafError;
 use pogo_protocol::merkle::ModelTooLarge;
 use pogo_protocol::opening::Violation;
+use pogo_protocol::statement::NoStatement;
 use pogo_protocol::trace::TraceTooLarge;
 
 use crate::data::DataError;
@@ -56,6 +57,9 @@ pub enum Error {
     /// The round has cells that no statement claims.
     #[error(transparent)]
     Unprovable(#[from] Unprovable),
+    /// The draw has cells that no statement claims.
+    #[error(transparent)]
+    NoStatement(#[from] NoStatement),
     /// The round has no such cell, or none that is opened from a trace.
     #[error("cell {cell}: the round has none, or commits to no trace that it is opened from")]
     NoCell {

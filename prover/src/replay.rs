@@ -135,12 +135,14 @@ impl<'a> Replayer<'a> {
         let Self { store, job, records, commitment, .. } = self;
         let tree = records_tree(job.round.shape.steps_depth, records);
         let initial = initial_record(&job.round.layout, &state_on_disk(store, &job.round.spec, 0)?)?;
+        let start = records[0].head();
         let held = [
             (
                 steps_root(tree.root(), records.len() as u32) == commitment.steps_root,
                 Difference::Commitment { field: "steps root" },
             ),
-            (records[0].state_root == commitment.parent_root, Difference::Commitment { field: "parent root" }),
+            (start.state == commitment.parent_root, Difference::Commitment { field: "parent root" }),
+            (start.exponents == commitment.parent_exponents, Difference::Commitment { field: "parent exponents" }),
             (records[0] == initial, Difference::Record { record: 0, field: "initial state" }),
         ];
         Ok(held.into_iter().filter(|&(holds, _)| !holds).map(|(_, difference)| difference).collect())
@@ -195,6 +197,7 @@ impl<'a> Replayer<'a> {
 fn compare_commitments(expected: &Commitment, got: &Commitment) -> Vec<Difference> {
     let fields = [
         ("state root", expected.state_root == got.state_root),
+        ("exponents", expected.exponents == got.exponents),
         ("quantized root", expected.quantized_root == got.quantized_root),
         ("quantized exponents", expected.quantized_exponents == got.quantized_exponents),
         ("data root", expected.data_root == got.data_root),

@@ -24,7 +24,7 @@ use alloc::collections::btree_map::Entry;
 
 use pogo_protocol::cell::Unprovable;
 use pogo_protocol::codec::CodecError;
-use pogo_protocol::statement::{CircuitKind, Circuits, Statement};
+use pogo_protocol::statement::{CircuitKind, Circuits, NoStatement, Statement};
 use pogo_protocol::stream::keccak;
 
 use description::Description;
@@ -102,6 +102,9 @@ pub enum Error {
     /// The round has cells that no statement claims.
     #[error(transparent)]
     Unprovable(#[from] Unprovable),
+    /// The draw has cells that no statement claims.
+    #[error(transparent)]
+    NoStatement(#[from] NoStatement),
     /// The commitment is not of this spec, or not of a provable size.
     #[error("commitment: {field} does not fit the spec")]
     Commitment {

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use ark_bn254::Fr;
+use ark_ff::AdditiveGroup;
 use pogo_protocol::cell::provable;
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::commitment::Commitment;
@@ -83,9 +85,10 @@ fn expected(
     disclosure: Option<&Disclosure>,
     samples: usize,
 ) -> Result<Vec<Statement>, Error> {
-    let Some(disclosure) = disclosure else { return Ok(committed.statements(samples)) };
-    let (disclosed, segments) = committed.disclosed(disclosure, samples).ok_or(Error::Commitment { field: "disclosure" })?;
-    let cells = PublicRound { segments: Some(&segments), ..committed.clone() }.statements(samples);
+    let Some(disclosure) = disclosure else { return Ok(committed.statements(samples)?) };
+    let (disclosed, segments) =
+        committed.disclosed(disclosure, samples).ok_or(Error::Commitment { field: "disclosure" })?;
+    let cells = PublicRound { segments: Some(&segments), ..committed.clone() }.statements(samples)?;
     Ok(disclosed.into_iter().chain(cells).collect())
 }
 
@@ -99,6 +102,8 @@ fn check(public: &Public) -> Result<(), Error> {
     field((commitment.steps as usize) < 1 << public.steps_depth, "steps")?;
     spec.validate().map_err(|_| Error::Commitment { field: "spec" })?;
     field(public.disclosure.is_some() == (spec.trace == TraceMode::Challenged), "disclosure")?;
+    field((public.context.round == 0) == (commitment.parent_exponents == Fr::ZERO), "parent exponents")?;
+    field(commitment.exponents.fit(spec.tensors().len()), "exponents")?;
     field(commitment.quantized_exponents.len() == spec.tensors().len(), "quantized exponents")?;
     let legal = commitment.quantized_exponents.iter().all(|exponent| (1..=24).contains(exponent));
     field(legal, "quantized exponents")?;

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use ark_bn254::Fr;
+use ark_ff::AdditiveGroup;
 use pogo_protocol::cell::Unprovable;
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::commitment::Commitment;
-use pogo_protocol::model::{Schedule, Spec, TraceMode};
+use pogo_protocol::model::{Exponents, Schedule, Spec, TraceMode};
 use pogo_protocol::statement::{CircuitKind, Context};
 use pogo_verifier::round::{Public, verify};
 use pogo_verifier::{Error, Setup};
@@ -30,8 +31,10 @@ fn public() -> Public {
     let root = Fr::from(7u64);
     let commitment = Commitment {
         parent_root: root,
+        parent_exponents: Fr::ZERO,
         steps_root: root,
         state_root: root,
+        exponents: Exponents { weights: vec![20; 2], activations: vec![-20], errors: vec![-30; 2] },
         quantized_root: root,
         data_root,
         spec_hash: spec.hash(),
@@ -63,6 +66,19 @@ fn a_traced_round_has_statements_of_every_circuit_that_its_cells_need() {
     // One each of round, link, input, weights, activation, momentum, blank and scale; 3 losses and 6 errors
     // a proof; 8 products; peaks of three kinds, which this beacon draws.
     assert_eq!(expected, 8 + 3 + 2 + 8 + 3);
+}
+
+#[test]
+fn exponents_of_a_start_come_with_later_rounds_only_and_those_of_the_end_are_those_of_the_model() {
+    let refused = |field, commitment, round| {
+        let context = Context { round, ..public().context };
+        assert_eq!(verdict(&Public { commitment, context, ..public() }), Err(Error::Commitment { field }));
+    };
+    let honest = public().commitment;
+    refused("parent exponents", Commitment { parent_exponents: Fr::from(3u64), ..honest.clone() }, 0);
+    refused("parent exponents", honest.clone(), 1);
+    let exponents = Exponents { weights: vec![20], activations: vec![], errors: vec![-30] };
+    refused("exponents", Commitment { exponents, ..honest }, 0);
 }
 
 #[test]

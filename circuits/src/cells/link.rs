@@ -3,8 +3,9 @@
 //! ```text
 //! used = next of the record before, or where that is 0 (no exponents) the own next
 //! loss = losses up to the last row
-//! step 0: update root, trace root, loss and exponents used of record 0 are 0; its next exponents
-//!         are 0 exactly in a fresh task
+//! first step: update root, trace root, loss and exponents used of record 0 are 0; its next exponents
+//!             are those of the start
+//! last step:  the next exponents of the record after it are those of the end
 //! ```
 
 use halo2_proofs::halo2curves::bn256::Fr;
@@ -18,10 +19,11 @@ use crate::chips::poseidon::Operand;
 /// Assigns one link cell and returns its public fields.
 pub(crate) fn assign(opener: &mut Opener, opening: &LinkOpening) -> Vec<Fields> {
     let sample = &opening.sample;
+    let (start, end) = (opener.shared[0], opener.shared[1]);
     let (step, index) = opener.step(sample.step);
     let losses = opener.trace_position(sample.losses);
-    let first = opener.arithmetic.bit(&mut opener.grid, sample.step == 0, "first step");
-    let fresh = opener.arithmetic.bit(&mut opener.grid, sample.fresh, "fresh task");
+    let first = opener.arithmetic.bit(&mut opener.grid, sample.first, "first step");
+    let last = opener.arithmetic.bit(&mut opener.grid, sample.last, "last step");
 
     let before = opener.record(&opening.before, &step);
     let after = opener.record(&opening.after, &index);
@@ -37,6 +39,7 @@ pub(crate) fn assign(opener: &mut Opener, opening: &LinkOpening) -> Vec<Fields> 
     for field in [before.update_root, before.trace_root, before.loss, before.used] {
         arithmetic.equal_if(grid, first, field, zero);
     }
-    arithmetic.equal_if(grid, first, none, fresh);
-    vec![vec![(step.value, STEP_BITS), (losses.value, TRACE_BITS), (first, 1), (fresh, 1)]]
+    arithmetic.equal_if(grid, first, before.next, start);
+    arithmetic.equal_if(grid, last, after.next, end);
+    vec![vec![(step.value, STEP_BITS), (losses.value, TRACE_BITS), (first, 1), (last, 1)]]
 }

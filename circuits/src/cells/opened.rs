@@ -32,7 +32,8 @@ pub(crate) struct Opener {
     pub(crate) lane: Lane,
     pub(crate) arithmetic: Arithmetic,
     pub(crate) publics: Publics,
-    pub(crate) data_root: Cell,
+    /// Public inputs of the cells of one kind together: the data root, or the exponents of start and end.
+    pub(crate) shared: Vec<Cell>,
     pub(crate) depths: Depths,
 }
 
@@ -412,7 +413,7 @@ impl Opener {
         let leaf = self.lane.hash(&mut self.grid, tag::DATA_RECORD, Operand::Copy(label), Operand::Copy(features));
         let root = self.path(leaf, index, path);
         let root = self.lane.hash(&mut self.grid, tag::DATA_ROOT, Operand::Copy(root), Operand::Copy(records));
-        self.grid.equal(root, self.data_root);
+        self.grid.equal(root, self.shared[0]);
     }
 
     /// A public input of packed fields.

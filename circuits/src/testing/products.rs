@@ -96,7 +96,7 @@ impl Step {
     /// What a proof of an opening of the step claims, under this steps root.
     pub fn statement(&self, opening: &ProductOpening, steps_root: Fr) -> Statement {
         let root = Fr::from;
-        let mut samples = opening.sample().elements();
+        let mut samples = opening.sample().elements().expect("a small step");
         samples.resize(STEP_ELEMENTS, Fr::ZERO);
         Statement {
             circuit: [1; 32],

@@ -48,15 +48,15 @@ pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failu
     };
     let job = workspace.job(&data);
     let records = all_records(&workspace.store, &job)?;
+    let last = &records[records.len() - 1];
     let tree = records_tree(workspace.round.shape.steps_depth, &records);
     if steps_root(tree.root(), records.len() as u32) != commitment.steps_root {
         return Err(Failure::in_file(&workspace.store.path(RECORDS), "not the records of the commitment"));
     }
-    if records[0].state_root != commitment.parent_root {
-        return Err(Failure::in_file(
-            &workspace.store.path(RECORDS),
-            "record 0 is not the parent root of the commitment",
-        ));
+    let ends = [("start", records[0].head(), commitment.start()), ("end", last.head(), commitment.head())];
+    if let Some((end, ..)) = ends.into_iter().find(|(_, recorded, committed)| recorded != committed) {
+        let what = format!("not the {end} of the commitment: state root or exponents are others");
+        return Err(Failure::in_file(&workspace.store.path(RECORDS), what));
     }
     let mut log = Log::open(&workspace.store.path(UPDATES), Some(spec.steps as usize))?;
     let stepper = Stepper::new(&job, records[0].state_root)?;

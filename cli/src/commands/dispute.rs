@@ -1,12 +1,13 @@
 //! `pogo dispute`: an attester doubts one cell and puts up a bond; the miner answers with a proof of
 //! that very cell, or loses its own bond in `pogo finalize`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use pogo_protocol::attest::Sign;
 use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::commitment::Commitment;
+use pogo_protocol::disclosure::{self, Segments};
 use pogo_protocol::settle;
 use pogo_protocol::statement::{CircuitKind, PublicRound, Statement};
 use pogo_prover::data::Split;
@@ -17,8 +18,8 @@ use pogo_verifier::Verifier;
 use serde_json::{Value, json};
 
 use super::attest::{self, ATTESTERS, development_key};
-use super::{Done, Work, WorkOnDevice, challenge, commit, prove};
-use crate::dispute::{self, Dispute, Opened};
+use super::{Done, Work, WorkOnDevice, challenge, commit, disclose, prove};
+use crate::dispute::{self, Dispute, Opened, SegmentAnswer};
 use crate::failure::Failure;
 use crate::output::{Console, Table};
 use crate::settlement::DISPUTE_BOND;
@@ -66,8 +67,8 @@ pub(crate) fn run(command: &Command, console: Console) -> Result<Done, Failure> 
         Command::Answer(arguments) => answer(arguments, console),
         Command::List(work) => {
             let workspace = Workspace::open(&work.work)?;
-            let (commitment, beacon) = (workspace.commitment()?, workspace.beacon()?);
-            Ok(table(&workspace, &challenge::public(&workspace, &commitment, beacon)?)?.into())
+            let commitment = workspace.commitment()?;
+            Ok(table(&Answers::read(&workspace, &commitment)?).into())
         }
     }
 }
@@ -75,7 +76,8 @@ pub(crate) fn run(command: &Command, console: Console) -> Result<Done, Failure> 
 fn open(arguments: &Open, console: Console) -> Result<Done, Failure> {
     let workspace = arguments.at.open(console)?;
     let commitment = disputable(&workspace)?;
-    let public = challenge::public(&workspace, &commitment, workspace.beacon()?)?;
+    let answers = Answers::read(&workspace, &commitment)?;
+    let public = challenge::public(&workspace, &commitment, workspace.beacon()?, answers.segments.as_ref())?;
     let cell = arguments.cell;
     if settle::answer(&public, cell).is_none() {
         return Err(Failure::Usage(format!("--cell: expected {}, got {cell}", disputed(&public, cell.kind))));
@@ -89,7 +91,7 @@ fn open(arguments: &Open, console: Console) -> Result<Done, Failure> {
     let signed = attest::sign(&workspace, &published, &data, [&parent, &trace.state], arguments.attester, sign)?;
     let dispute = Dispute::new(signed, DISPUTE_BOND).expect("the sign is negative");
     workspace.write_once(&dispute::file(cell), &dispute.encode())?;
-    Ok(table(&workspace, &public)?.into())
+    Ok(table(&Answers::read(&workspace, &commitment)?).into())
 }
 
 /// The cells of a kind that a dispute may name.
@@ -98,9 +100,12 @@ fn disputed(public: &PublicRound<'_>, kind: Kind) -> String {
     match (kind, public.space()) {
         (Kind::Update, _) => format!("a step below {steps} and a leaf below {leaves}"),
         (Kind::Quantize, _) => format!("a leaf below {leaves}"),
+        (Kind::Disclosure, Some(_)) => {
+            format!("a segment below {} that is not disclosed", disclosure::count(public.spec))
+        }
         (Kind::Init, _) => "no cell of the first state, which the settlement compares".to_owned(),
         (_, Some(space)) if kind.is_of_step() => {
-            format!("a step below {steps} and a number below {}", space.count(kind))
+            format!("a step below {steps}, of a disclosed segment, and a number below {}", space.count(kind))
         }
         (_, Some(space)) => format!("a number below {}", space.count(kind)),
         (_, None) => "update or quantize: the round commits to no traces".to_owned(),
@@ -146,13 +151,59 @@ fn answer(arguments: &Answer, console: Console) -> Result<Done, Failure> {
     let _span = tracing::info_span!("answer").entered();
     let workspace = arguments.at.open(console)?;
     let commitment = disputable(&workspace)?;
-    let public = challenge::public(&workspace, &commitment, workspace.beacon()?)?;
     let data = workspace.data()?;
-    let trace = workspace.trace(&data)?;
-    commit::hold(&workspace, &trace)?;
+    let trained = workspace.trace(&data)?;
+    commit::hold(&workspace, &trained)?;
+    answer_segments(&workspace, &data, &trained, &commitment, arguments.srs.as_deref(), console)?;
+    let failure = answer_cells(&workspace, &data, trained, &commitment, arguments.srs.as_deref(), console)?;
+    Ok(Done { table: table(&Answers::read(&workspace, &commitment)?), failure })
+}
+
+/// Discloses every disputed segment that is not, one after another.
+fn answer_segments(
+    workspace: &Workspace,
+    data: &Split,
+    trained: &Trace,
+    commitment: &Commitment,
+    srs: Option<&Path>,
+    console: Console,
+) -> Result<(), Failure> {
+    let answers = Answers::read(workspace, commitment)?;
+    let open: Vec<u32> = answers.open(|kind| kind == Kind::Disclosure).map(|cell| cell.index).collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    let prover = prove::prover(workspace, srs, &[CircuitKind::Disclosure], console)?;
+    for segment in open {
+        let segments = Answers::read(workspace, commitment)?.segments;
+        let public = challenge::public(workspace, commitment, workspace.beacon()?, segments.as_ref())?;
+        let prepared = disclose::prepare(workspace, data, trained, &public, &[segment], true, console)?;
+        let proofs = prepared.statements.iter().zip(prepared.openings).map(|(statement, opening)| {
+            workspace.timed("answer", || Ok(prover.prove(statement, open::Opened::Cells(vec![opening]))?))
+        });
+        let proofs = proofs.collect::<Result<_, Failure>>()?;
+        let answer = SegmentAnswer { from: public.roots().steps, roots: prepared.roots, proofs };
+        workspace.store.write(&dispute::answer_file(Cell::segment(segment)), &answer.encode())?;
+    }
+    Ok(())
+}
+
+/// Proves every disputed cell without a proof that is accepted; what cannot be is a failure.
+fn answer_cells(
+    workspace: &Workspace,
+    data: &Split,
+    mut trained: Trace,
+    commitment: &Commitment,
+    srs: Option<&Path>,
+    console: Console,
+) -> Result<Option<Failure>, Failure> {
+    let answers = Answers::read(workspace, commitment)?;
+    let public = challenge::public(workspace, commitment, workspace.beacon()?, answers.segments.as_ref())?;
+    disclose::fill_in(workspace, &mut trained, answers.segments.as_ref())?;
     let (mut openings, mut failures) = (Vec::new(), Vec::new());
-    for (cell, statement) in unanswered(&workspace, &public)? {
-        match reveal(&workspace, &data, &trace, &public, cell, console) {
+    for cell in answers.open(|kind| kind != Kind::Disclosure) {
+        let statement = settle::answer_statement(&public, cell).expect("the dispute was held to the round");
+        match reveal(workspace, data, &trained, &public, cell, console) {
             Ok(opened) => openings.push((cell, statement, opened)),
             Err(Failure::Check(why)) => failures.push(format!("{cell}: {why}")),
             Err(failure) => return Err(failure),
@@ -161,7 +212,7 @@ fn answer(arguments: &Answer, console: Console) -> Result<Done, Failure> {
     openings.sort_by_key(|(_, _, opened)| opened.circuit());
     if !openings.is_empty() {
         let kinds: Vec<CircuitKind> = openings.iter().filter_map(|(_, _, opened)| opened.circuit()).collect();
-        let prover = prove::prover(&workspace, arguments.srs.as_deref(), &kinds, console)?;
+        let prover = prove::prover(workspace, srs, &kinds, console)?;
         let mut verifier = Verifier::new(workspace.setup.srs);
         for (cell, statement, opened) in openings {
             let proof = workspace.timed("answer", || Ok(prover.prove(&statement, opened)?))?;
@@ -171,16 +222,14 @@ fn answer(arguments: &Answer, console: Console) -> Result<Done, Failure> {
             workspace.store.write(&dispute::answer_file(cell), &proof)?;
         }
     }
-    let failure =
-        (!failures.is_empty()).then(|| Failure::Check(format!("no answer is possible: {}", failures.join("; "))));
-    Ok(Done { table: table(&workspace, &public)?, failure })
+    Ok((!failures.is_empty()).then(|| Failure::Check(format!("no answer is possible: {}", failures.join("; ")))))
 }
 
 /// Opens what answers a dispute about a cell.
 fn reveal(
     workspace: &Workspace,
     data: &Split,
-    trace: &Trace,
+    trained: &Trace,
     public: &PublicRound<'_>,
     cell: Cell,
     console: Console,
@@ -188,53 +237,79 @@ fn reveal(
     match settle::answer(public, cell).expect("the statement exists, so the cell does") {
         settle::Answer::Round(part) => {
             let job = workspace.job(data);
-            let mut opened = open::open(&workspace.store, &job, trace, public.commitment, &[part])?;
+            let mut opened = open::open(&workspace.store, &job, trained, public, &[part])?;
             Ok(open::Opened::Round(opened.remove(0)))
         }
         settle::Answer::Cells(part) => {
             Ok(open::Opened::Cells(prove::open_cells(workspace, public, &[part], console)?.remove(0)))
         }
+        settle::Answer::Segment(_) => Err(Failure::Check(format!("{cell} is no cell"))),
     }
 }
 
-/// Disputed cells without a proof that is accepted, and the statements that answer them.
-fn unanswered(workspace: &Workspace, public: &PublicRound<'_>) -> Result<Vec<(Cell, Statement)>, Failure> {
-    let mut verifier = Verifier::new(workspace.setup.srs);
-    let mut open = Vec::new();
-    for Opened { dispute, answer } in dispute::read(&workspace.store.path(""))? {
-        let statement = dispute.check(&workspace.store.path(""), public)?;
-        let encoded = statement.encode();
-        if answer.is_none_or(|proof| verifier.verify(&encoded, &proof).is_err()) {
-            open.push((dispute.cell, statement));
+/// The disputes of a work directory, what their answers are worth, and the segments that are disclosed
+/// with those that answers disclose.
+struct Answers {
+    segments: Option<Segments>,
+    /// "none", "refused" or "proven".
+    disputes: Vec<(Dispute, &'static str)>,
+}
+
+impl Answers {
+    /// Reads all disputes, holds them to the round, and verifies their answers.
+    fn read(workspace: &Workspace, commitment: &Commitment) -> Result<Self, Failure> {
+        let (dir, beacon) = (workspace.store.path(""), workspace.beacon()?);
+        let (opened, mut verifier) = (dispute::read(&dir)?, Verifier::new(workspace.setup.srs));
+        let mut verified = |statement: &Statement, proof: &[u8]| verifier.verify(&statement.encode(), proof).is_ok();
+        let mut segments = disclose::segments(workspace, commitment)?;
+        let committed = challenge::public(workspace, commitment, beacon, None)?;
+        if let Some(segments) = &mut segments {
+            dispute::disclosed_later(&opened, segments, |before, segment, answer| {
+                let public = PublicRound { segments: Some(before), ..committed.clone() };
+                let statements = public.disclosure_statements(&[segment], &answer.roots, 0).unwrap_or_default();
+                let whole = statements.len() == answer.proofs.len() && !statements.is_empty();
+                whole && statements.iter().zip(&answer.proofs).all(|(statement, proof)| verified(statement, proof))
+            });
         }
+        let public = PublicRound { segments: segments.as_ref(), ..committed.clone() };
+        let mut disputes = Vec::new();
+        for Opened { dispute, answer } in opened {
+            dispute.check(&dir, &public)?;
+            let later = segments.as_ref().is_some_and(|segments| segments.later.contains(&dispute.cell.index));
+            let proven = match (&answer, settle::answer_statement(&public, dispute.cell)) {
+                (Some(proof), Some(statement)) => verified(&statement, proof),
+                _ => dispute.cell.kind == Kind::Disclosure && later,
+            };
+            let worth = match (answer, proven) {
+                (None, _) => "none",
+                (Some(_), false) => "refused",
+                (Some(_), true) => "proven",
+            };
+            disputes.push((dispute, worth));
+        }
+        Ok(Self { segments, disputes })
     }
-    Ok(open)
+
+    /// Disputed cells of some kinds without an answer that is accepted.
+    fn open(&self, kinds: impl Fn(Kind) -> bool) -> impl Iterator<Item = Cell> {
+        let open = self.disputes.iter().filter(move |(dispute, worth)| *worth != "proven" && kinds(dispute.cell.kind));
+        open.map(|(dispute, _)| dispute.cell)
+    }
 }
 
 /// Every dispute and the state of its answer.
-fn table(workspace: &Workspace, public: &PublicRound<'_>) -> Result<Table, Failure> {
-    let mut verifier = Verifier::new(workspace.setup.srs);
-    let mut rows = Vec::new();
-    for Opened { dispute, answer } in dispute::read(&workspace.store.path(""))? {
-        let statement = dispute.check(&workspace.store.path(""), public)?.encode();
-        let answer = match answer.map(|proof| verifier.verify(&statement, &proof)) {
-            None => "none",
-            Some(Err(_)) => "refused",
-            Some(Ok(())) => "proven",
-        };
-        rows.push((dispute, answer));
-    }
+fn table(answers: &Answers) -> Table {
     let value = |(dispute, answer): &(Dispute, &str)| {
         let disputer = hex(&dispute.disputer());
         json!({ "cell": dispute.cell.to_string(), "disputer": disputer, "bond": dispute.bond, "answer": answer })
     };
-    let values: Vec<Value> = rows.iter().map(value).collect();
+    let values: Vec<Value> = answers.disputes.iter().map(value).collect();
     let count = values.len().to_string();
     let table = Table::new("disputes").row_as("disputes", "disputes", values.clone(), count);
-    Ok(rows.iter().fold(table, |table, (dispute, answer)| {
+    answers.disputes.iter().fold(table, |table, (dispute, answer)| {
         let text = format!("answer: {answer}; bond of {} by {}", dispute.bond, hex(&dispute.disputer()));
         table.row_as("disputes", &dispute.cell.to_string(), values.clone(), text)
-    }))
+    })
 }
 
 /// A dispute file in rows.

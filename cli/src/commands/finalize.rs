@@ -56,7 +56,8 @@ pub(crate) fn table(verdict: &Verdict) -> Table {
     let votes = format!("{positive} for, {negative} against, {improved} measured a fall, of {total}");
     let table = Table::new("verdict")
         .row("verdict", "round", verdict.end.describe())
-        .row("head", "head", hex(&scalar_bytes(&verdict.head)))
+        .row("head", "head", hex(&scalar_bytes(&verdict.head.state)))
+        .row("head_exponents", "exponents of the head", hex(&scalar_bytes(&verdict.head.exponents)))
         .row_as("votes", "stake", json!([positive, negative, improved, total]), votes);
     let values: Vec<Value> = disputes.iter().map(value).collect();
     let table = table.hidden("disputes", values.clone().into());

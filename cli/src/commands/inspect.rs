@@ -7,6 +7,7 @@ use pogo_circuits::srs::Srs;
 use pogo_protocol::attest::SignedAttestation;
 use pogo_protocol::codec::{VERSION, scalar_bytes};
 use pogo_protocol::commitment::Commitment;
+use pogo_protocol::disclosure::Disclosure;
 use pogo_protocol::opening::Openings;
 use pogo_protocol::record::StepRecord;
 use pogo_protocol::statement::{CircuitKind, Statement};
@@ -55,6 +56,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         Some(Beacon::MAGIC) => {
             let beacon = decode(file, Beacon::decode(&content))?;
             head("beacon").row("beacon", "beacon", hex(&beacon.value)).row("given", "given", beacon.given)
+        }
+        Some(Disclosure::MAGIC) => {
+            let disclosure = decode(file, Disclosure::decode(&content))?;
+            let roots: Vec<String> = disclosure.roots.iter().map(|root| hex(&scalar_bytes(root))).collect();
+            let table = head("disclosure").row("first_beacon", "first beacon", hex(&disclosure.beacon));
+            table.row_as("roots", "steps roots", serde_json::json!(roots), roots.join(" "))
         }
         Some(b"pogo/opn") => head("openings").then(openings(&decode(file, Openings::decode(&content))?)),
         Some(b"pogo/stm") => head("statement").then(statement(&decode(file, Statement::decode(&content))?)),

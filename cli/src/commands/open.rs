@@ -8,7 +8,7 @@ use pogo_prover::data::Split;
 use pogo_prover::open;
 use pogo_prover::train::Trace;
 
-use super::{Done, WorkOnDevice, challenge, commit, trace};
+use super::{Done, WorkOnDevice, challenge, commit, disclose, trace};
 use crate::failure::Failure;
 use crate::output::{Console, Table, bytes};
 use crate::workspace::{Beacon, Workspace, part_file};
@@ -38,7 +38,9 @@ pub(crate) fn open(
     console: Console,
 ) -> Result<usize, Failure> {
     let _span = tracing::info_span!("open").entered();
-    let parts = challenge::public(workspace, commitment, beacon)?.parts(workspace.setup.samples as usize);
+    let segments = disclose::segments(workspace, commitment)?;
+    let public = challenge::public(workspace, commitment, beacon, segments.as_ref())?;
+    let parts = public.parts(workspace.setup.samples as usize);
     let steps: BTreeSet<u32> = parts.iter().flat_map(|part| &part.updates).map(|sample| sample.step).collect();
     trace::publish(workspace, data, trained, &steps, console)?;
     if (0..parts.len()).all(|part| workspace.store.has(&part_file("openings", part))) {
@@ -47,7 +49,9 @@ pub(crate) fn open(
     let spinner = console.spinner("opening the drawn cells");
     let job = workspace.job(data);
     workspace.timed("open", || {
-        let openings = open::open(&workspace.store, &job, trained, commitment, &parts)?;
+        let mut trained = trained.clone();
+        disclose::fill_in(workspace, &mut trained, segments.as_ref())?;
+        let openings = open::open(&workspace.store, &job, &trained, &public, &parts)?;
         for (part, openings) in openings.iter().enumerate() {
             workspace.write_once(&part_file("openings", part), &openings.encode())?;
         }

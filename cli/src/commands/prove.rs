@@ -7,13 +7,15 @@ use pogo_circuits::round::Shape;
 use pogo_circuits::srs::{Origin, Srs};
 use pogo_protocol::cell::CellOpening;
 use pogo_protocol::commitment::Commitment;
+use pogo_protocol::disclosure;
 use pogo_protocol::opening::Openings;
 use pogo_protocol::statement::{CellPart, CircuitKind, PublicRound};
+use pogo_prover::error::Error;
 use pogo_prover::open::{Opened, cells};
 use pogo_prover::prove::Prover;
 use pogo_verifier::Setup as SrsKind;
 
-use super::{Done, WorkOnDevice, challenge, commit, verify};
+use super::{Done, WorkOnDevice, challenge, commit, disclose, verify};
 use crate::estimate;
 use crate::failure::Failure;
 use crate::output::{Console, Table};
@@ -47,13 +49,16 @@ pub(crate) fn prove(
     console: Console,
 ) -> Result<(), Failure> {
     let _span = tracing::info_span!("prove").entered();
-    let (public, samples) = (challenge::public(workspace, commitment, beacon)?, workspace.setup.samples as usize);
-    let (statements, round_parts) = (public.statements(samples), public.parts(samples).len());
+    let (segments, samples) = (disclose::segments(workspace, commitment)?, workspace.setup.samples as usize);
+    let public = challenge::public(workspace, commitment, beacon, segments.as_ref())?;
+    let (statements, round_parts) = (public.statements(samples).map_err(Error::from)?, public.parts(samples).len());
     (0..round_parts).try_for_each(|part| workspace.need(&part_file("openings", part), "open"))?;
+    // The files of the disclosure come first.
+    let first = segments.as_ref().map_or(0, |segments| disclosure::proofs(public.spec, &segments.drawn).len());
     for (part, statement) in statements.iter().enumerate() {
-        workspace.write_once(&part_file("statements", part), &statement.encode())?;
+        workspace.write_once(&part_file("statements", first + part), &statement.encode())?;
     }
-    let is_missing = |part: &usize| !workspace.store.has(&part_file("proofs", *part));
+    let is_missing = |part: &usize| !workspace.store.has(&part_file("proofs", first + *part));
     let missing: Vec<usize> = (0..statements.len()).filter(is_missing).collect();
     if missing.is_empty() {
         return Ok(());
@@ -76,7 +81,7 @@ pub(crate) fn prove(
             workspace.timed("keys", || Ok(prover.keys(circuit).map(drop)?))?;
         }
         let proof = workspace.timed("prove", || Ok(prover.prove(&statements[part], opened)?))?;
-        workspace.store.write(&part_file("proofs", part), &proof)?;
+        workspace.store.write(&part_file("proofs", first + part), &proof)?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -97,8 +102,9 @@ pub(crate) fn open_cells(
         return Ok(Vec::new());
     }
     let data = workspace.data()?;
-    let trace = workspace.trace(&data)?;
+    let mut trace = workspace.trace(&data)?;
     commit::hold(workspace, &trace)?;
+    disclose::fill_in(workspace, &mut trace, public.segments)?;
     let steps: BTreeSet<u32> = parts.iter().flat_map(|part| &part.cells).map(|cell| cell.step).collect();
     let bar = console.bar("open", steps.len() as u64);
     let job = workspace.job(&data);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ark_bn254::Fr;
 use pogo_protocol::codec::scalar_bytes;
-use pogo_protocol::model::{Exponents, Quantized, Spec, State};
+use pogo_protocol::model::{Quantized, Spec, State};
 use pogo_prover::checkpoint::{MAGIC, MODEL_MAGIC, decode_checkpoint, decode_model};
 use pogo_prover::commit::quantized_root;
 use pogo_prover::error::{Error, hex};
@@ -94,19 +94,12 @@ impl Model {
         })
     }
 
-    /// The exponents that the round has committed to, and those of this model. They are in no root: in
-    /// the commitment for a 4-bit model, for a state in the last step record, none where that is not given.
-    fn exponents(&self, link: &Link) -> Result<Option<[String; 2]>, Failure> {
+    /// The exponents that the round has committed to, and those of this model: they are in no root of it.
+    fn exponents(&self, link: &Link) -> [String; 2] {
+        let commitment = &link.published.commitment;
         match self {
-            Self::State(state) => {
-                let text = |exponents: &Option<Exponents>| format!("{exponents:?}");
-                let last = link.recorded()?.map(|[_, last]| last.next_exponents);
-                Ok(last.map(|expected| [text(&expected), text(&state.exponents)]))
-            }
-            Self::FourBit(model) => {
-                let expected = &link.published.commitment.quantized_exponents;
-                Ok(Some([format!("{expected:?}"), format!("{:?}", model.exponents)]))
-            }
+            Self::State(state) => [format!("{:?}", Some(&commitment.exponents)), format!("{:?}", state.exponents)],
+            Self::FourBit(model) => [format!("{:?}", commitment.quantized_exponents), format!("{:?}", model.exponents)],
         }
     }
 }
@@ -115,8 +108,6 @@ impl Model {
 struct Found<'a> {
     kind: &'static str,
     root: Fr,
-    /// Whether its exponents were held to the round, too.
-    exponents: bool,
     link: &'a Link,
 }
 
@@ -124,8 +115,6 @@ struct Found<'a> {
 struct Held<'a> {
     link: &'a Link,
     verdict: Verdict,
-    /// Whether that includes the exponents that it starts with.
-    exponents: bool,
 }
 
 /// Follows the rounds from the model back to a seed; what holds is shown up to the first link that
@@ -147,8 +136,7 @@ fn chain(file: &Path, arguments: &Arguments, console: Console) -> Result<Done, F
         "root",
         hex(&scalar_bytes(&found.root)),
     );
-    let exponents = found.exponents && held.iter().all(|round| round.exponents);
-    Ok(Done { table: rows(table, &held, failure.is_none(), exponents), failure })
+    Ok(Done { table: rows(table, &held, failure.is_none()), failure })
 }
 
 /// The round that has committed to the model.
@@ -174,12 +162,11 @@ fn find<'a>(file: &Path, links: &'a [Link]) -> Result<Found<'a>, Failure> {
             miss(2, format!("no given round has committed to it: its root is {}", hex(&scalar_bytes(&root))));
             continue;
         }
-        match model.exponents(link)? {
-            Some([expected, got]) if expected != got => {
-                miss(3, format!("exponents: expected {expected} as in {}, got {got}", link.dir.display()));
-            }
-            exponents => return Ok(Found { kind: model.kind(), root, exponents: exponents.is_some(), link }),
+        let [expected, got] = model.exponents(link);
+        if expected == got {
+            return Ok(Found { kind: model.kind(), root, link });
         }
+        miss(3, format!("exponents: expected {expected} as in {}, got {got}", link.dir.display()));
     }
     Err(Failure::in_file(file, nearest.1))
 }
@@ -195,8 +182,8 @@ fn follow<'a>(last: &'a Link, links: &'a [Link], held: &mut Vec<Held<'a>>) -> Re
                 links.iter().find(|link| link.commitment() == commitment)
             }
         };
-        let exponents = link.check_start(parent)?;
-        held.push(Held { link, verdict, exponents });
+        link.check_start(parent)?;
+        held.push(Held { link, verdict });
         match parent {
             Some(parent) => link = parent,
             None => return Ok(()),
@@ -205,8 +192,8 @@ fn follow<'a>(last: &'a Link, links: &'a [Link], held: &mut Vec<Held<'a>>) -> Re
     Err(Failure::in_file(&link.dir, "the rounds start from each other"))
 }
 
-/// Adds the rounds that hold, whether they reach a seed, and whether all `exponents` were checked.
-fn rows(table: Table, held: &[Held<'_>], complete: bool, exponents: bool) -> Table {
+/// Adds the rounds that hold, and whether they reach a seed.
+fn rows(table: Table, held: &[Held<'_>], complete: bool) -> Table {
     let all: Vec<Value> = held.iter().map(value).collect();
     let table = table.hidden("rounds", all.clone().into()).section("rounds, the last first");
     let table = held.iter().fold(table, |table, round| {
@@ -214,19 +201,14 @@ fn rows(table: Table, held: &[Held<'_>], complete: bool, exponents: bool) -> Tab
         let label = format!("{}, round {}", setup.spec.name, setup.context.round);
         table.row_as("rounds", &label, all.clone(), line(round))
     });
-    let end = match (complete, exponents) {
-        (true, true) => "whole: every proof, verdict and link holds, back to the seed",
-        (true, false) => {
-            "every proof, verdict and root holds, back to the seed; exponents not checked where records.log is not given"
-        }
-        (false, _) => "broken",
-    };
-    table.hidden("exponents_checked", (complete && exponents).into()).row_as("complete", "chain", complete, end)
+    let end = if complete { "whole: every proof, verdict and link holds, back to the seed" } else { "broken" };
+    table.row_as("complete", "chain", complete, end)
 }
 
 fn value(held: &Held<'_>) -> Value {
     let (setup, commitment) = (&held.link.published.setup, &held.link.published.commitment);
-    let root = |root| hex(&scalar_bytes(root));
+    let root = |root: &Fr| hex(&scalar_bytes(root));
+    let (start, head) = (commitment.start(), commitment.head());
     json!({
         "dir": held.link.dir.display().to_string(),
         "name": setup.spec.name,
@@ -235,12 +217,13 @@ fn value(held: &Held<'_>) -> Value {
         "miner": hex(&setup.context.miner),
         "start": setup.start.describe(),
         "commitment": hex(&commitment.hash()),
-        "parent_root": root(&commitment.parent_root),
-        "state_root": root(&commitment.state_root),
+        "parent_root": root(&start.state),
+        "parent_exponents": root(&start.exponents),
+        "state_root": root(&head.state),
+        "exponents": root(&head.exponents),
         "quantized_root": root(&commitment.quantized_root),
         "beacon": hex(&held.link.published.beacon.value),
         "samples": setup.samples,
-        "exponents_checked": held.exponents,
         "verdict": held.verdict.end.describe(),
     })
 }
@@ -255,9 +238,8 @@ fn line(held: &Held<'_>) -> String {
         }
     };
     let state = hex(&scalar_bytes(&commitment.state_root));
-    let unchecked = if held.exponents { "" } else { ", exponents not checked" };
     format!(
-        "{}, {from}{unchecked}, to {state}, by {} ({})",
+        "{}, {from}, to {state}, by {} ({})",
         held.verdict.end.describe(),
         hex(&setup.context.miner),
         held.link.dir.display()

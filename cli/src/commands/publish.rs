@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pogo_prover::checkpoint::{decode_checkpoint, encode_model};
+use pogo_prover::disclosure::DISCLOSED_RECORDS;
 use pogo_prover::store::write_atomic;
 use pogo_prover::trace::TRACE_ROOTS;
 use pogo_prover::train::{RECORDS, UPDATES, checkpoint_name};
@@ -12,7 +13,7 @@ use super::{Done, Work};
 use crate::dispute;
 use crate::failure::Failure;
 use crate::output::{Table, bytes};
-use crate::workspace::{Published, TRACES, VERDICT, Workspace, list_folder, parse, part_file, read};
+use crate::workspace::{DISCLOSURE, Published, TRACES, VERDICT, Workspace, list_folder, parse, part_file, read};
 
 /// The 4-bit model of a published round.
 const MODEL: &str = "model.bin";
@@ -45,6 +46,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     workspace.need(&part_file("proofs", 0), "prove")?;
     let mut files: Vec<PathBuf> = Published::FILES.iter().map(|name| from.join(name)).collect();
     let mut folders = Published::FOLDERS.to_vec();
+    // What was disclosed is public in trace mode `challenged`, the records with all their roots.
+    let disclosed = [DISCLOSURE, DISCLOSED_RECORDS].into_iter().filter(|name| workspace.store.has(name));
+    files.extend(disclosed.map(|name| from.join(name)));
     if workspace.store.has(VERDICT) {
         files.push(from.join(VERDICT));
         folders.extend([Published::ATTESTATIONS, dispute::FOLDER]);
@@ -57,8 +61,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     if arguments.audit {
         files.push(from.join(UPDATES));
         folders.push(TRACES);
-    }
-    if arguments.state || arguments.audit {
         files.push(from.join(RECORDS));
         files.extend(workspace.store.has(TRACE_ROOTS).then(|| from.join(TRACE_ROOTS)));
     }

@@ -3,20 +3,20 @@
 use std::time::Instant;
 
 use pogo_protocol::codec::scalar_bytes;
-use pogo_protocol::model::State;
+use pogo_protocol::model::{State, TraceMode};
 use pogo_protocol::step::Evaluation;
 use pogo_prover::data::Split;
 use pogo_prover::error::hex;
 use pogo_prover::train::Trace;
 
-use super::challenge::BeaconArgument;
+use super::challenge::BeaconArguments;
 use super::train::Begin;
-use super::{Done, attest, challenge, commit, finalize, open, prove, train, verify};
+use super::{Done, attest, challenge, commit, disclose, finalize, open, prove, train, verify};
 use crate::evaluate::{Model, accuracy, evaluate, mean_loss};
 use crate::failure::Failure;
 use crate::output::{Console, Table, seconds};
 use crate::verdict::Verdict;
-use crate::workspace::{Cost, Published, Workspace};
+use crate::workspace::{BEACON, Cost, FIRST_BEACON, Published, Workspace};
 use crate::{evm, report};
 
 /// Arguments of the command.
@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     begin: Begin,
     #[command(flatten)]
-    beacon: BeaconArgument,
+    beacons: BeaconArguments,
 }
 
 /// What the checks of a round gave.
@@ -37,17 +37,23 @@ struct Checked {
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
-    let given = arguments.beacon.value()?;
+    let given = arguments.beacons.beacon.value()?;
     let dir = &arguments.begin.work.work;
     let mut workspace = arguments.begin.workspace()?;
+    let (mode, srs) = (workspace.setup.spec.trace, arguments.begin.srs.as_deref());
+    let first = arguments.beacons.first(mode)?;
     arguments.begin.device.open(&mut workspace, console)?;
     let data = workspace.data()?;
 
     let trace = train::train(&workspace, &data, console)?;
     let commitment = commit::commit(&workspace, &trace)?;
-    let beacon = challenge::challenge(&workspace, given, console)?;
+    if mode == TraceMode::Challenged {
+        let first = challenge::challenge(&workspace, FIRST_BEACON, first, console)?;
+        disclose::disclose(&workspace, &data, &trace, &commitment, first, srs, console)?;
+    }
+    let beacon = challenge::challenge(&workspace, BEACON, given, console)?;
     open::open(&workspace, &data, &trace, &commitment, beacon, console)?;
-    prove::prove(&workspace, &commitment, beacon, arguments.begin.srs.as_deref(), console)?;
+    prove::prove(&workspace, &commitment, beacon, srs, console)?;
 
     let published = Published::read(dir)?;
     let checked = check(&workspace, &published, &data, &trace)?;

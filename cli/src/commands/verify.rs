@@ -13,7 +13,7 @@ use pogo_verifier::round::{self, Public};
 use serde_json::json;
 
 use super::Done;
-use super::challenge::BeaconArgument;
+use super::challenge::BeaconArguments;
 use crate::failure::Failure;
 use crate::output::{Console, Table, bytes, millibits, seconds};
 use crate::workspace::{Published, parse, read};
@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", conflicts_with = "statement")]
     samples: Option<u32>,
     #[command(flatten)]
-    beacon: BeaconArgument,
+    beacons: BeaconArguments,
 }
 
 /// Runs the command.
@@ -56,13 +56,14 @@ pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failu
 
 /// Checks every proof of a round against statements that are recomputed from its public files.
 pub(crate) fn verify(published: &Published) -> Result<(), Failure> {
-    let Published { setup, commitment, beacon, statements, proofs } = published;
+    let Published { setup, commitment, beacon, disclosure, statements, proofs } = published;
     let public = Public {
         spec: setup.spec.clone(),
         context: setup.context,
         commitment: commitment.clone(),
         records: setup.records,
         beacon: beacon.value,
+        disclosure: disclosure.clone(),
         samples: setup.samples as usize,
         tree_depth: Shape::MINIMAL.tree_depth,
         steps_depth: Shape::MINIMAL.steps_depth,
@@ -121,10 +122,18 @@ fn check_demands(published: &Published, arguments: &Arguments) -> Result<(), Fai
     {
         return Err(Failure::Check(format!("samples of each kind: expected at least {asked}, got {drawn}")));
     }
-    match arguments.beacon.value()? {
-        Some(expected) if expected != published.beacon.value => {
-            let got = hex(&published.beacon.value);
-            Err(Failure::Check(format!("beacon: expected {}, got {got}", hex(&expected))))
+    let first = arguments.beacons.first(published.setup.spec.trace)?;
+    let disclosed = published.disclosure.as_ref().map(|disclosure| disclosure.beacon);
+    same("beacon", arguments.beacons.beacon.value()?, Some(published.beacon.value))?;
+    same("first beacon", first, disclosed)
+}
+
+/// Holds a beacon to the one that is demanded, if any is.
+fn same(what: &str, expected: Option<[u8; 32]>, got: Option<[u8; 32]>) -> Result<(), Failure> {
+    match expected {
+        Some(expected) if got != Some(expected) => {
+            let got = got.map_or("none".to_owned(), |got| hex(&got));
+            Err(Failure::Check(format!("{what}: expected {}, got {got}", hex(&expected))))
         }
         _ => Ok(()),
     }

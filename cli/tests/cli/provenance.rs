@@ -5,9 +5,7 @@ use std::fs;
 
 use pogo_protocol::stream::keccak;
 use pogo_prover::attack::mine::Mined;
-use pogo_prover::store::Log;
 
-use super::cells::TRACED;
 use super::dispute::{before_the_verdict, dispute, finalize, mine};
 use super::*;
 
@@ -122,8 +120,8 @@ fn what_is_no_finalized_round_is_no_parent() {
     let (whole, bare, forged, unfinished) = (text(&ROUND), text(&bare), text(&forged), text(&unfinished));
     for (arguments, code, message) in [
         (vec!["--parent", &unfinished], 3, "verdict.bin"),
-        (vec!["--parent", &bare], 3, "records.log"),
-        (vec!["--parent", &forged], 1, "is not the state of the last record"),
+        (vec!["--parent", &bare], 3, "0000000012.state"),
+        (vec!["--parent", &forged], 1, "is not the final state of the commitment"),
         (vec!["--parent", &whole, &other], 2, "--parent: spec hash: expected 0x"),
         (vec!["--fine-tune", &whole, &other], 0, ""),
         (vec!["--parent", &whole], 2, "this directory holds another round"),
@@ -171,38 +169,20 @@ fn a_model_is_followed_back_to_its_seed() {
         let done = provenance(&model, &rounds);
         assert_eq!(done.code, 0, "{}", done.stderr);
         let table = done.json();
-        assert_eq!((&table["complete"], &table["exponents_checked"]), (&true.into(), &false.into()));
+        assert_eq!(table["complete"], true);
         let found = table["rounds"].as_array().expect("it is a list");
         let names: Vec<_> = found.iter().map(|round| (&round["name"], &round["round"])).collect();
         assert_eq!(names, [(&"tuned".into(), &0.into()), (&"tiny".into(), &1.into()), (&"tiny".into(), &0.into())]);
         assert_eq!(found[1]["parent_root"], found[2]["state_root"]);
         assert!(found.iter().all(|round| round["verdict"] == "finalized"));
-        assert!(found.iter().all(|round| round["exponents_checked"] == false));
+        assert_eq!(found[1]["parent_exponents"], found[2]["exponents"]);
+        assert!([0, 2].iter().all(|&fresh| found[fresh]["parent_exponents"] == format!("0x{}", "00".repeat(32))));
         assert!(before == rounds.map(files), "it writes nothing");
     }
     // The 4-bit model of an earlier round has a shorter chain.
     let done = provenance(&published(&SECOND, &["--model"]).join("model.bin"), &rounds);
     assert_eq!((done.code, done.json()["rounds"].as_array().map(Vec::len)), (0, Some(2)), "{}", done.stderr);
     assert_eq!(done.json()["kind"], "4-bit model");
-}
-
-#[test]
-fn a_chain_claims_exponents_only_where_step_records_are_given() {
-    let (first, second) = (published(&ROUND, &["--state"]), published(&SECOND, &["--state"]));
-    let claimed = |first: &Path, second: &Path, checked: &[bool], end: &str| {
-        let done = provenance(&final_state(&SECOND), &[second, first]);
-        assert_eq!(done.code, 0, "{}", done.stderr);
-        let rounds = done.json()["rounds"].as_array().expect("it is a list").clone();
-        let got: Vec<_> = rounds.iter().map(|round| round["exponents_checked"] == true).collect();
-        assert_eq!((&got[..], done.json()["exponents_checked"] == true), (checked, checked.iter().all(|&held| held)));
-        let [model, first, second] = [&final_state(&SECOND), first, second].map(text);
-        let shown = run(["provenance", &model, "--rounds", &first, &second]).stdout;
-        assert!(shown.contains(end), "{shown}");
-    };
-    claimed(&first, &second, &[true, true], "whole: every proof, verdict and link holds");
-    let unchecked = "exponents not checked where records.log is not given";
-    claimed(&published(&ROUND, &[]), &second, &[false, false], unchecked);
-    claimed(&first, &published(&SECOND, &[]), &[false, true], unchecked);
 }
 
 #[test]
@@ -215,31 +195,13 @@ fn a_first_record_that_gives_exponents_to_the_first_step_is_refused() {
         Mined::committed(job, states, codes, trace.records).expect("the states are in range")
     });
     let at = text(&work);
-    for verb in
-        [&["commit"][..], &["challenge", "--beacon", &beacon], &["open"], &["prove"], &["attest"], &["finalize"]]
-    {
+    for verb in [&["commit"][..], &["challenge", "--beacon", &beacon], &["open"], &["prove"]] {
         let done = run(verb.iter().copied().chain(["--work", &at]));
         assert_eq!(done.code, 0, "{verb:?}: {}", done.stderr);
     }
-    let done = provenance(&final_state(&work), &[&work]);
+    let done = run(["verify", &at, "--beacon", &beacon]);
     assert_eq!(done.code, 1, "{}", done.stderr);
-    assert!(done.reason().contains("record 0: next exponents: expected None, got Some("), "{}", done.stderr);
-    assert_eq!(done.json()["complete"], false);
-}
-
-#[test]
-fn a_log_of_trace_roots_has_one_for_each_step() {
-    let work = folder().join("work");
-    copy_files(&TRACED, &work);
-    let model = work.join("checkpoints/0000000002.state");
-    let done = provenance(&model, &[&work]);
-    assert_eq!((done.code, &done.json()["exponents_checked"]), (0, &true.into()), "{}", done.stderr);
-    let mut log = Log::open(&work.join("traces.log"), None).expect("the log opens");
-    let root = log.read(1).expect("the last root reads");
-    log.append(&root).expect("the root is appended");
-    let done = provenance(&model, &[&work]);
-    assert_eq!(done.code, 1, "{}", done.stderr);
-    assert!(done.reason().contains("traces.log: trace roots: expected 2, got 3"), "{}", done.stderr);
+    assert!(done.reason().contains("commitment: parent exponents does not fit the spec"), "{}", done.stderr);
 }
 
 #[test]
@@ -290,17 +252,6 @@ fn a_broken_link_is_named_and_what_holds_is_shown() {
     let hash: Vec<u8> = (0..32).map(|i| u8::from_str_radix(&hash[2 * i..2 * i + 2], 16).expect("digits")).collect();
     fs::write(liar.join("setup.bin"), [head, &[2], &hash, source].concat()).expect("the setup is written");
     broken(&state, &[&liar, &second, &published(&ROUND, &["--state"])], 0, "parent root: expected 0x");
-    // Step records, where they are given, are those of the commitment.
-    let records = second.join("records.log");
-    let whole_log = fs::read(&records).expect("the log reads");
-    let first_with_state = published(&ROUND, &["--state"]);
-    fs::write(&records, fs::read(first_with_state.join("records.log")).expect("the log reads")).expect("written");
-    let model = published(&SECOND, &["--model"]).join("model.bin");
-    broken(&model, &[&second, &first_with_state], 0, "records.log: steps root is not the committed one");
-    let done = provenance(&whole, &[&second, &first_with_state]);
-    assert_eq!(done.code, 1);
-    assert!(done.reason().contains("records.log: steps root is not the committed one"), "{}", done.stderr);
-    fs::write(&records, whole_log).expect("the log is written");
     // A changed proof, and votes that nobody cast, in the middle.
     let verdict = "verdict.bin: is not the one that the attestations give";
     for (name, message) in [("proofs/part-000.proof", "not verified: "), ("verdict.bin", verdict)] {
@@ -323,7 +274,7 @@ fn a_model_nobody_committed_to_has_no_provenance() {
     let done = provenance(&file, &[&round]);
     assert_eq!(done.code, 1);
     assert!(done.reason().contains("no given round has committed to it: its root is 0x"), "{}", done.stderr);
-    // Exponents are in no root of a model: in the commitment of a 4-bit one, in the last record of a state.
+    // Exponents are in no root of a model: the commitment has those of the state and of the 4-bit one.
     content[18] ^= 1;
     content[13] ^= 1;
     fs::write(&file, content).expect("the model is written");
@@ -335,8 +286,6 @@ fn a_model_nobody_committed_to_has_no_provenance() {
         assert_eq!(done.code, 1, "{}", done.stderr);
         assert!(done.reason().contains(expected), "{}", done.stderr);
     }
-    let done = provenance(&state, &[&round]);
-    assert_eq!((done.code, &done.json()["exponents_checked"]), (0, &false.into()), "{}", done.stderr);
     let done = provenance(&round.join("setup.bin"), &[&round]);
     assert_eq!(done.code, 1);
     assert!(done.reason().contains("expected a state or a 4-bit model"), "{}", done.stderr);
@@ -368,7 +317,7 @@ fn only_who_holds_the_steps_answers_a_challenge() {
     assert_eq!(verified.json()["commitment"], roots(&ROUND)["commitment"]);
     assert_eq!(run(["verify", &text(&out), "--beacon", BEACON]).code, 1, "an answer is to one number");
     assert_eq!(answer(&owner, &out).code, 2, "an answer is not written over another");
-    for (options, lacks) in [(&["--model"][..], "records.log"), (&["--model", "--state"], "updates.log")] {
+    for (options, lacks) in [(&["--model"][..], "records.log"), (&["--model", "--state"], "records.log")] {
         let (thief, out) = (published(&ROUND, options), folder().join("answer"));
         let done = answer(&thief, &out);
         assert_eq!(done.code, 1, "{}", done.stderr);

@@ -113,7 +113,7 @@ fn another_commitment_in_the_directory_is_refused() {
     let work = copy_of_round();
     let name = work.join("commitment.bin");
     let content = fs::read(&name).expect("the commitment reads");
-    fs::write(&name, flip(&content, 8 * 60)).expect("the file is written");
+    fs::write(&name, flip(&content, 8 * 90)).expect("the file is written");
     for verb in ["commit", "open", "attest", "finalize", "run"] {
         assert_eq!(run([verb, "--work", &text(&work)]).code, 1, "{verb}");
     }
@@ -124,9 +124,10 @@ fn a_commitment_to_another_number_of_steps_is_found_by_replay() {
     let work = copy_of_round();
     let name = work.join("commitment.bin");
     let content = fs::read(&name).expect("the commitment reads");
-    // Magic 8, version 2, five roots and a hash of 32, then the steps: 12, now 8 or 28.
+    // Magic 8, version 2, four roots of 32, five exponents after their count, two roots and a hash of 32,
+    // then the steps: 12, now 8 or 28.
     for bit in [2, 4] {
-        fs::write(&name, flip(&content, 8 * 205 + bit)).expect("the file is written");
+        fs::write(&name, flip(&content, 8 * 261 + bit)).expect("the file is written");
         for arguments in [&["--all"][..], &["--segments", "all"]] {
             let done = run(["replay", "--work", &text(&work)].into_iter().chain(arguments.iter().copied()));
             assert_eq!(done.code, 1, "{}", done.stderr);

@@ -52,7 +52,7 @@ fn prove(circuit: CircuitKind) -> (Statement, Vec<u8>) {
 /// The first statement of the round circuit.
 fn round_part(mined: &Mined<'_>, public: &PublicRound<'_>) -> (Statement, Opened) {
     let openings = mined.openings(&public.parts(1)[0]).expect("openings");
-    (public.statements(1).remove(0), Opened::Round(openings))
+    (public.statements(1).expect("a small round").remove(0), Opened::Round(openings))
 }
 
 /// As many cells of the step as one proof of a circuit carries.

@@ -33,14 +33,15 @@ pub struct ActivationSample {
 
 impl ActivationSample {
     /// `step | sums | activations | tensor | tensors`, low first.
-    pub fn elements(&self) -> Vec<Fr> {
-        alloc::vec![packed(&[
+    /// None where a field does not fit its bits.
+    pub fn elements(&self) -> Option<Vec<Fr>> {
+        Some(alloc::vec![packed(&[
             (self.step.into(), STEP_BITS),
             (self.sums as u64, TRACE_BITS),
             (self.activations as u64, TRACE_BITS),
             (self.tensor.into(), TENSOR_BITS),
             (self.tensors.into(), TENSOR_BITS),
-        ])]
+        ])?])
     }
 }
 

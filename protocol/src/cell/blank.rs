@@ -26,8 +26,9 @@ pub struct BlankSample {
 
 impl BlankSample {
     /// `step | position`, low first; the leaf.
-    pub fn elements(&self) -> Vec<Fr> {
-        alloc::vec![packed(&[(self.step.into(), STEP_BITS), (self.position as u64, TRACE_BITS)]), self.leaf]
+    /// None where a field does not fit its bits.
+    pub fn elements(&self) -> Option<Vec<Fr>> {
+        Some(alloc::vec![packed(&[(self.step.into(), STEP_BITS), (self.position as u64, TRACE_BITS)])?, self.leaf])
     }
 }
 

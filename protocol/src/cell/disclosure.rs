@@ -46,10 +46,10 @@ pub struct DisclosureSample {
 impl DisclosureSample {
     /// The steps root after; `index | committed | 1` of each record, low first, with zeros up to
     /// [`DISCLOSED`] records.
-    pub fn elements(&self) -> Vec<Fr> {
+    pub fn elements(&self) -> Option<Vec<Fr>> {
         let fields = |record: &Disclosed| [(record.index.into(), STEP_BITS), (record.committed.into(), 1), (1, 1)];
         let fields: Vec<(u64, u32)> = self.records.iter().flat_map(fields).collect();
-        alloc::vec![self.to, packed(&fields)]
+        Some(alloc::vec![self.to, packed(&fields)?])
     }
 }
 

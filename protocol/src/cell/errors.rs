@@ -82,7 +82,8 @@ pub struct ErrorsSample {
 
 impl ErrorsSample {
     /// `step | below | activations | errors | tensor | tensors`, low first; the dither.
-    pub fn elements(&self) -> Vec<Fr> {
+    /// None where a field does not fit its bits.
+    pub fn elements(&self) -> Option<Vec<Fr>> {
         let fields = [
             (self.step.into(), STEP_BITS),
             (self.below as u64, TRACE_BITS),
@@ -91,7 +92,7 @@ impl ErrorsSample {
             (self.tensor.into(), TENSOR_BITS),
             (self.tensors.into(), TENSOR_BITS),
         ];
-        alloc::vec![packed(&fields), packed(&self.dither.fields())]
+        Some(alloc::vec![packed(&fields)?, packed(&self.dither.fields())?])
     }
 }
 

@@ -23,8 +23,9 @@ pub struct InitSample {
 
 impl InitSample {
     /// The position; the leaf.
-    pub fn elements(&self) -> Vec<Fr> {
-        alloc::vec![packed(&[(self.position as u64, POSITION_BITS)]), self.leaf]
+    /// None where a field does not fit its bits.
+    pub fn elements(&self) -> Option<Vec<Fr>> {
+        Some(alloc::vec![packed(&[(self.position as u64, POSITION_BITS)])?, self.leaf])
     }
 }
 

@@ -43,15 +43,16 @@ pub const WIDTH_BITS: u32 = 17;
 
 impl InputSample {
     /// `step | position | record | column | width | records`, low first.
-    pub fn elements(&self) -> Vec<Fr> {
-        alloc::vec![packed(&[
+    /// None where a field does not fit its bits.
+    pub fn elements(&self) -> Option<Vec<Fr>> {
+        Some(alloc::vec![packed(&[
             (self.step.into(), STEP_BITS),
             (self.position as u64, TRACE_BITS),
             (self.record.into(), DATA_DEPTH as u32),
             (self.column as u64, FEATURES_DEPTH as u32),
             (self.width as u64, WIDTH_BITS),
             (self.records.into(), RECORDS_BITS),
-        ])]
+        ])?])
     }
 }
 

@@ -1,5 +1,6 @@
 //! The link cell: a record goes on from the one before it. The step used the exponents that were
-//! asked for, or its own where none were; its loss is that of its last row; record 0 is a start.
+//! asked for, or its own where none were; its loss is that of its last row; record 0 is a start, and the
+//! last record asks for the exponents that the commitment says.
 
 use alloc::vec::Vec;
 
@@ -20,19 +21,27 @@ pub struct LinkSample {
     pub step: u32,
     /// Position of the losses up to the last row in the trace.
     pub losses: usize,
-    /// Whether the task starts with this round: exactly then no exponents are fixed in record 0.
-    pub fresh: bool,
+    /// Whether it is the first of the round.
+    pub first: bool,
+    /// Whether it is the last of the round.
+    pub last: bool,
+    /// Root of the exponents that record 0 asks for; zero for none.
+    pub start: Fr,
+    /// Root of the exponents that the last record asks for.
+    pub end: Fr,
 }
 
 impl LinkSample {
-    /// `step | losses | step is 0 | fresh`, low first.
-    pub fn elements(&self) -> Vec<Fr> {
-        alloc::vec![packed(&[
+    /// `step | losses | first | last`, low first. Before those of all cells of a proof, once, stand
+    /// `start` and `end`.
+    /// None where a field does not fit its bits.
+    pub fn elements(&self) -> Option<Vec<Fr>> {
+        Some(alloc::vec![packed(&[
             (self.step.into(), STEP_BITS),
             (self.losses as u64, TRACE_BITS),
-            (u64::from(self.step == 0), 1),
-            (u64::from(self.fresh), 1),
-        ])]
+            (u64::from(self.first), 1),
+            (u64::from(self.last), 1),
+        ])?])
     }
 }
 
@@ -57,14 +66,15 @@ impl LinkOpening {
     /// # Errors
     /// The first [`Violation`] found.
     pub fn check(&self, roots: &Roots) -> Result<(), Violation> {
-        let LinkSample { step, losses, fresh } = self.sample;
+        let LinkSample { step, losses, first, last, start, end } = self.sample;
         self.before.check(step, roots)?;
         self.after.check(step + 1, roots)?;
         let leaf = loss_leaf(self.after.loss, self.label);
         self.after.traces("losses", leaf, losses, &self.path, roots)?;
         let asked = if self.before.next == Fr::ZERO { self.after.next } else { self.before.next };
         ensure(self.after.used == asked, Violation::Link { field: "exponents used" })?;
-        if step > 0 {
+        ensure(!last || self.after.next == end, Violation::Link { field: "exponents of the end" })?;
+        if !first {
             return Ok(());
         }
         let Record { update_root, trace_root, loss, used, next, .. } = &self.before;
@@ -73,6 +83,6 @@ impl LinkOpening {
         {
             ensure(*value == Fr::ZERO, Violation::Link { field })?;
         }
-        ensure(fresh == (*next == Fr::ZERO), Violation::Link { field: "next exponents" })
+        ensure(*next == start, Violation::Link { field: "exponents of the start" })
     }
 }

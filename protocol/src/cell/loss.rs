@@ -57,7 +57,8 @@ pub struct LossSample {
 impl LossSample {
     /// `step | sums | errors | before | losses | tensor | padding`, low first; `dither | exponent + 2^30
     /// | record | records | first`, where `first` is 1 for row 0.
-    pub fn elements(&self) -> Vec<Fr> {
+    /// None where a field does not fit its bits.
+    pub fn elements(&self) -> Option<Vec<Fr>> {
         let fields = [
             (self.step.into(), STEP_BITS),
             (self.sums as u64, TRACE_BITS),
@@ -74,7 +75,7 @@ impl LossSample {
             (self.records.into(), RECORDS_BITS),
             (u64::from(self.before.is_none()), 1),
         ];
-        vec![packed(&fields), packed(&[&self.dither.fields()[..], &more].concat())]
+        Some(vec![packed(&fields)?, packed(&[&self.dither.fields()[..], &more].concat())?])
     }
 }
 

@@ -36,14 +36,15 @@ pub struct MomentumSample {
 
 impl MomentumSample {
     /// `step | state | gradient | tensor | tensors`, low first.
-    pub fn elements(&self) -> Vec<Fr> {
-        alloc::vec![packed(&[
+    /// None where a field does not fit its bits.
+    pub fn elements(&self) -> Option<Vec<Fr>> {
+        Some(alloc::vec![packed(&[
             (self.step.into(), STEP_BITS),
             (self.state as u64, POSITION_BITS),
             (self.gradient as u64, TRACE_BITS),
             (self.tensor.into(), TENSOR_BITS),
             (self.tensors.into(), TENSOR_BITS),
-        ])]
+        ])?])
     }
 }
 

@@ -203,14 +203,27 @@ pub(super) fn ensure(holds: bool, violation: Violation) -> Result<(), Violation>
     if holds { Ok(()) } else { Err(violation) }
 }
 
-/// Fields of a sample as one element, the first lowest: (value, bits).
-pub(super) fn packed(fields: &[(u64, u32)]) -> Fr {
-    fields.iter().rev().fold(Fr::from(0u64), |sum, &(value, bits)| {
-        debug_assert!(value >> bits == 0, "{value} of {bits} bits");
-        sum * power(bits) + Fr::from(value)
+/// Fields of a sample as one element, the first lowest: (value, bits); none where a value has more bits.
+pub(crate) fn packed(fields: &[(u64, u32)]) -> Option<Fr> {
+    fields.iter().rev().try_fold(Fr::from(0u64), |sum, &(value, bits)| {
+        (value >> bits == 0).then(|| sum * power(bits) + Fr::from(value))
     })
 }
 
 fn power(bits: u32) -> Fr {
     Fr::from(1u128 << bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_has_its_bits_or_nothing_is_packed() {
+        assert_eq!(packed(&[(3, 2), (5, 3), (1, 1)]), Some(Fr::from(3 + (5 << 2) + (1 << 5))));
+        assert_eq!(packed(&[(u64::from(u32::MAX), 32), (7, 3)]), Some(Fr::from((7u64 << 32) + u64::from(u32::MAX))));
+        for wide in [[(4, 2), (0, 3)], [(0, 2), (8, 3)], [(u64::MAX, 2), (0, 3)]] {
+            assert_eq!(packed(&wide), None, "{wide:?}");
+        }
+    }
 }

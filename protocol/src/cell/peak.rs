@@ -104,7 +104,8 @@ pub const COUNT_BITS: u32 = 20;
 impl PeakSample {
     /// `step | first, row stride, column stride of the values | the same of what stands beside`, low
     /// first; `rows | columns | tensor | tensors | exponent + 2^30 | padding`.
-    pub fn elements(&self) -> Vec<Fr> {
+    /// None where a field does not fit its bits.
+    pub fn elements(&self) -> Option<Vec<Fr>> {
         let fields = [
             (self.step.into(), STEP_BITS),
             (self.values.first as u64, TRACE_BITS),
@@ -123,7 +124,7 @@ impl PeakSample {
             (exponent.into(), WORD_BITS),
             (self.padding.into(), 6),
         ];
-        vec![packed(&fields), packed(&more)]
+        Some(vec![packed(&fields)?, packed(&more)?])
     }
 }
 

@@ -43,15 +43,16 @@ impl ScaleSample {
     }
 
     /// `first | row stride | column stride | rows | columns | least`, low first.
-    pub fn elements(&self) -> Vec<Fr> {
-        vec![packed(&[
+    /// None where a field does not fit its bits.
+    pub fn elements(&self) -> Option<Vec<Fr>> {
+        Some(vec![packed(&[
             (self.leaves.first as u64, POSITION_BITS),
             (self.leaves.row_stride as u64, POSITION_BITS),
             (self.leaves.column_stride as u64, POSITION_BITS),
             (self.rows.into(), COUNT_BITS),
             (self.columns.into(), COUNT_BITS),
             (self.least.into(), WORD_FIELD_BITS),
-        ])]
+        ])?])
     }
 }
 

@@ -7,6 +7,7 @@ use crate::attest::{Address, AttestError, Hex};
 use crate::cell::{Cell, Unprovable};
 use crate::merkle::ModelTooLarge;
 use crate::model::SpecError;
+use crate::statement::NoStatement;
 use crate::trace::TraceTooLarge;
 
 /// Evidence on which a candidate is rejected.
@@ -119,6 +120,9 @@ pub enum SettleError {
         /// Roots offered.
         got: usize,
     },
+    /// A draw that no statement claims.
+    #[error("statements: {0}")]
+    NoStatement(NoStatement),
     /// Fewer or more proofs than statements.
     #[error("proofs: expected {expected}, got {got}")]
     ProofCount {

@@ -1,10 +1,9 @@
 //! What a task pins: its model, its verifier's ids, its windows and amounts.
 
-use ark_bn254::Fr;
-
 use super::{Amount, SettleError};
 use crate::attest::Address;
 use crate::model::{Spec, TraceMode};
+use crate::record::Head;
 use crate::statement::Circuits;
 
 /// What is pinned when a task opens.
@@ -28,8 +27,8 @@ pub struct Task {
     pub circuits: Circuits,
     /// Id of the SRS.
     pub srs: [u8; 32],
-    /// Root of the state that round 0 starts from.
-    pub head: Fr,
+    /// What round 0 starts from.
+    pub head: Head,
     /// Windows and amounts.
     pub rules: Rules,
 }

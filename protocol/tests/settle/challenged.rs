@@ -228,8 +228,8 @@ fn a_disputed_segment_keeps_the_round_open_until_its_cells_had_their_window() {
     let early = SettleError::TooEarly { first: last + RULES.answer_window + 1, now: last + 1 };
     assert_eq!(world.settlement.settle(last + 1, id, STRANGER), Err(early));
     world.answer(id, update).unwrap();
-    let root = world.candidate(id).commitment.state_root;
-    assert_eq!(world.settle_after_window(id), Event::Finalized(id, root));
+    let head = world.candidate(id).commitment.head();
+    assert_eq!(world.settle_after_window(id), Event::Finalized(id, head));
     assert_eq!(world.credit(MINER), RULES.bond + 2 * RULES.dispute_bond);
 }
 

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pogo_protocol::attest::{Address, Sign};
 use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::model::TraceMode;
+use pogo_protocol::record::Head;
 use pogo_protocol::settle::{Amount, Beacon, CandidateId, Event, Reason, SettleError, Settlement, Slash, Status};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -176,7 +177,7 @@ struct Observer<'a> {
     deposited: BTreeMap<Address, Amount>,
     returned_and_slashed: BTreeMap<Address, Amount>,
     books: BTreeMap<CandidateId, Book>,
-    heads: Vec<ark_bn254::Fr>,
+    heads: Vec<Head>,
 }
 
 /// What was seen of one candidate.
@@ -356,11 +357,11 @@ impl<'a> Observer<'a> {
                 book.window = beacon_block + RULES.seed_window;
                 self.label("Resampled", id)
             }
-            Event::Finalized(id, root) => {
+            Event::Finalized(id, head) => {
                 let book = self.open(id).clone();
                 assert!(book.is_over(now));
                 assert_eq!(book.round, self.heads.len() as u64, "one finalized candidate a round");
-                self.heads.push(root);
+                self.heads.push(head);
                 let (tally, total) = (self.world.candidate(id).tally(), self.world.candidate(id).total);
                 assert!(tally.positive * 3 > total * 2 && tally.improved * 2 > tally.positive + tally.negative);
                 self.label("Finalized", id)
@@ -423,7 +424,7 @@ impl<'a> Observer<'a> {
         assert_eq!(settlement.bank().balance, self.paid_in - self.paid_out - self.burned);
         assert_eq!(settlement.bank().burned, self.burned);
         assert_eq!(settlement.round(), self.heads.len() as u64);
-        assert!(self.heads.last().is_none_or(|&root| root == settlement.head()));
+        assert!(self.heads.last().is_none_or(|&head| head == settlement.head()));
         for (id, candidate) in settlement.candidates() {
             let book = self.books.get_mut(id).unwrap();
             assert_eq!(candidate.total, book.stakes.values().sum());

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use pogo_protocol::attest::{AttestError, AttesterKey, Sign};
 use pogo_protocol::cell::{Cell, Unprovable};
 use pogo_protocol::commitment::Commitment;
-use pogo_protocol::model::TraceMode;
+use pogo_protocol::model::{EXPONENT_MAX, TraceMode};
 use pogo_protocol::settle::{
     BALANCE_MAX, Beacon, Event, Lapse, Reason, Rules, SECOND_SAMPLE, SettleError, Settlement, Slash, Status, Task,
 };
+use pogo_protocol::statement::{CircuitKind, NoStatement, STEP_BITS};
 
-use crate::world::{DigestVerifier, LEAVES, MINER, RIVAL, RULES, STAKES, STEPS, STRANGER, World, task};
+use crate::world::{DigestVerifier, LEAVES, MINER, RIVAL, RULES, STAKES, STEPS, STRANGER, World, commitment, task};
 
 const CELL: Cell = Cell::update(1, 2);
 
@@ -24,9 +25,9 @@ fn two_thirds_and_a_fallen_loss_finalize() {
     world.settlement.fund(800).unwrap();
     let id = world.proven(MINER, 1);
     world.approve(id, &[0, 1]);
-    let root = world.candidate(id).commitment.state_root;
-    assert_eq!(world.settle_after_window(id), Event::Finalized(id, root));
-    assert_eq!((world.settlement.head(), world.settlement.round()), (root, 1));
+    let head = world.candidate(id).commitment.head();
+    assert_eq!(world.settle_after_window(id), Event::Finalized(id, head));
+    assert_eq!((world.settlement.head(), world.settlement.round()), (head, 1));
     assert_eq!(world.credit(MINER), RULES.bond + RULES.reward);
     // The pool now holds less than a reward.
     let next = world.proven(MINER, 2);
@@ -516,8 +517,12 @@ type Change = fn(&mut Commitment);
 fn commitment_that_does_not_continue_the_task_is_refused() {
     let mut world = World::new();
     let right = world.commitment(1);
-    let wrong: [(&str, Change); 7] = [
+    let wrong: [(&str, Change); 11] = [
         ("parent root", |c| c.parent_root = 3.into()),
+        ("parent exponents", |c| c.parent_exponents = 3.into()),
+        ("exponents", |c| c.exponents.weights.push(1)),
+        ("exponents", |c| c.exponents.activations.clear()),
+        ("exponents", |c| c.exponents.errors[1] = EXPONENT_MAX + 1),
         ("spec hash", |c| c.spec_hash = [0; 32]),
         ("data root", |c| c.data_root = 3.into()),
         ("steps", |c| c.steps += 1),
@@ -600,6 +605,22 @@ fn a_task_with_cells_that_no_statement_claims_is_not_opened() {
     let refused = |reason| Err(SettleError::Unprovable(reason));
     assert_eq!(open(|task| task.records = 3), refused(Unprovable::Records { least: 4, got: 3 }));
     assert_eq!(open(|task| task.spec.layers = vec![100, 65]), refused(Unprovable::Classes(65)));
+}
+
+#[test]
+fn a_draw_of_a_step_that_no_statement_holds_gives_none() {
+    let mut task = task(RULES);
+    task.spec.steps = 1 << (STEP_BITS + 4);
+    let commitment = commitment(&task.spec, task.head, 1);
+    let mut settlement = Settlement::new(task, Arc::new(DigestVerifier)).unwrap();
+    let Ok(Event::Committed(id, block)) = settlement.commit(2, MINER, commitment, RULES.bond) else { panic!("taken") };
+    settlement.draw_seed(block + 1, id, Beacon { block, value: [9; 32] }).unwrap();
+    let none = SettleError::NoStatement(NoStatement { part: 0, circuit: CircuitKind::Round });
+    assert_eq!(settlement.statements(id), Err(none.clone()));
+    assert_eq!(settlement.prove(block + 2, id, &[]), Err(none));
+    let beyond = Cell::update(1 << STEP_BITS, 0);
+    assert_eq!(settlement.answer_statement(id, beyond), Err(SettleError::NoSuchCell(beyond)));
+    assert!(settlement.answer_statement(id, Cell::update((1 << STEP_BITS) - 1, 0)).is_ok());
 }
 
 #[test]

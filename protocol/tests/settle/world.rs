@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use ark_bn254::Fr;
+use ark_ff::AdditiveGroup;
 use pogo_protocol::attest::{Address, Attestation, AttesterKey, Sign, SignedAttestation};
 use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::commitment::Commitment;
-use pogo_protocol::model::{Schedule, Spec, TraceMode};
+use pogo_protocol::model::{Exponents, Schedule, Spec, TraceMode};
+use pogo_protocol::record::Head;
 use pogo_protocol::settle::{
     Amount, Beacon, Candidate, CandidateId, Event, Refused, Rules, SettleError, Settlement, Status, Task, Verify,
 };
@@ -78,7 +80,7 @@ pub(crate) fn task(rules: Rules) -> Task {
         records: 40,
         circuits: Circuits([[1; 32]; CircuitKind::ALL.len()]),
         srs: [2; 32],
-        head: Fr::from(1000),
+        head: Head { state: 1000.into(), exponents: Fr::ZERO },
         rules,
     }
 }
@@ -87,11 +89,13 @@ pub(crate) fn challenged_task(rules: Rules) -> Task {
     Task { spec: challenged_spec(), trace_depth: 14, records: 100, ..task(rules) }
 }
 
-pub(crate) fn commitment(spec: &Spec, parent_root: Fr, salt: u64) -> Commitment {
+pub(crate) fn commitment(spec: &Spec, start: Head, salt: u64) -> Commitment {
     Commitment {
-        parent_root,
+        parent_root: start.state,
+        parent_exponents: start.exponents,
         steps_root: Fr::from(salt),
         state_root: Fr::from(salt) + Fr::from(1_000_000),
+        exponents: Exponents { weights: vec![20; 2], activations: vec![-20], errors: vec![-30; 2] },
         quantized_root: Fr::from(5),
         data_root: Fr::from(77),
         spec_hash: spec.hash(),

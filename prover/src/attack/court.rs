@@ -95,7 +95,7 @@ impl Court {
             records: mined.job.data.len() as u32,
             circuits,
             srs,
-            head: start.state_root,
+            head: start.head(),
             rules: RULES,
         };
         let mut chain = Settlement::new(task, verifier)?;

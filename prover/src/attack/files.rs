@@ -62,7 +62,7 @@ pub(super) fn hostile(ground: &Ground) -> Result<Seen, Failed> {
     let part = Part { updates: public.parts(1)[0].updates[..1].to_vec(), quantizes: Vec::new() };
     let artifacts = [
         mined.commitment.encode(),
-        public.statements(1)[0].encode(),
+        public.statements(1)?[0].encode(),
         mined.trace.records[3].encode(),
         mined.openings(&part)?.encode(),
         spec.encode(),

@@ -9,7 +9,9 @@ use pogo_circuits::grid::Origin;
 use pogo_circuits::round::Claim;
 use pogo_circuits::step::{StepCircuit, StepShape};
 use pogo_circuits::testing::{Checker, Constraint};
+use pogo_protocol::cell::link::LinkSample;
 use pogo_protocol::cell::{Cell, CellOpening, CellSpace, Kind};
+use pogo_protocol::statement::CellPart;
 use pogo_protocol::trace::TensorId;
 use pogo_prover::attack::mine::Mined;
 use rayon::prelude::*;
@@ -60,9 +62,9 @@ fn circuits_of_true_cells_are_satisfied() {
             let broken = checker.broken(&grid, &instances(&grid));
             assert!(broken.is_empty(), "{layers:?} {cell}: {broken:?}");
             let publics: Vec<_> = instances(&grid).into_iter().map(pogo_circuits::testing::reading::ark).collect();
-            let data = usize::from(matches!(cell.kind, Kind::Input | Kind::Loss));
-            let elements = sample.elements();
-            assert_eq!(publics[8 + data..8 + data + elements.len()], elements, "{cell}");
+            let part = CellPart { circuit: sample.circuit(), cells: vec![cell] };
+            let statement = mined.public().cell_statement(&part, 0, 1).expect("a cell of the round");
+            assert_eq!(publics[8..], statement.samples, "{cell}");
         });
     }
 }
@@ -104,6 +106,39 @@ fn circuits_refuse_what_the_plain_relations_refuse_and_nothing_else() {
             assert_eq!(broken.is_empty(), plain.is_ok(), "{id:?} {cell}: {plain:?}, {broken:?}");
         });
     }
+}
+
+/// Links of the first round of a task and of the one after it, with other exponents at either end, and
+/// taken for the first or the last link.
+#[test]
+fn a_link_holds_between_the_committed_exponents_and_in_its_place_only() {
+    let (ground, checker) = (Ground::small(), Checker::of::<StepCircuit>());
+    let first = ground.honest();
+    let later = Mined::new(ground.job(), first.states[STEPS as usize].clone(), |_, _| {}).expect("words of a leaf");
+    assert_eq!(later.commitment.start(), first.commitment.head());
+    let mut early_ends = 0;
+    for (mined, step) in [&first, &later].into_iter().flat_map(|mined| (0..STEPS).map(move |step| (mined, step))) {
+        let CellOpening::Link(honest) = open(mined, Cell::new(Kind::Link, step, 0)) else { panic!("not a link") };
+        let (is_first, is_last) = (step == 0, step == STEPS - 1);
+        let ends_early = mined.trace.records[step as usize + 1].head().exponents == honest.sample.end;
+        early_ends += u32::from(ends_early && !is_last);
+        let other: [(fn(&mut LinkSample), bool); 5] = [
+            (|_| (), true),
+            (|sample| sample.start += ark_bn254::Fr::from(1u64), !is_first),
+            (|sample| sample.end += ark_bn254::Fr::from(1u64), !is_last),
+            (|sample| sample.first ^= true, is_first),
+            (|sample| sample.last ^= true, is_last || ends_early),
+        ];
+        for (number, (change, holds)) in other.into_iter().enumerate() {
+            let mut link = honest.clone();
+            change(&mut link.sample);
+            let plain = link.check(&mined.public().roots());
+            let grid = circuit(mined, CellOpening::Link(link)).grid();
+            let broken = checker.broken(&grid, &instances(&grid));
+            assert_eq!((plain.is_ok(), broken.is_empty()), (holds, holds), "{step}, {number}: {plain:?}, {broken:?}");
+        }
+    }
+    assert!(early_ends < 2 * (STEPS - 1), "every record asks for the exponents of the end");
 }
 
 /// Cells of the hash chip, which the tests of the round circuit alter.

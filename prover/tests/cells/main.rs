@@ -106,6 +106,17 @@ fn a_salt_in_a_record_breaks_a_link_or_every_traced_cell_of_the_step() {
 }
 
 #[test]
+fn exponents_of_the_commitment_that_no_record_asks_for_break_the_link_of_that_end() {
+    let ground = Ground::small();
+    let mut start = ground.honest();
+    start.commitment.parent_exponents = start.commitment.head().exponents;
+    assert_eq!(names(&bad_cells(&start)), ["link:0:0"]);
+    let mut end = ground.honest();
+    end.commitment.exponents.errors[0] += 1;
+    assert_eq!(names(&bad_cells(&end)), ["link:2:0"]);
+}
+
+#[test]
 fn an_audit_names_a_cell_that_does_not_hold() {
     let ground = Ground::small();
     let lies: [fn(&mut Draft<'_>); 4] = [

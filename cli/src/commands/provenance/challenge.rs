@@ -7,19 +7,20 @@
 use std::fs;
 use std::path::Path;
 
+use pogo_protocol::disclosure::Disclosure;
 use pogo_protocol::statement::CircuitKind;
-use pogo_prover::error::hex;
+use pogo_prover::error::{Error, hex};
 use pogo_prover::open::{self, Opened};
 use pogo_prover::store::write_atomic;
 use pogo_prover::train::{RECORDS, UPDATES, checkpoint_name};
 
 use super::Arguments;
 use crate::commands::challenge::{bytes_32, public};
-use crate::commands::{Done, commit, prove, verify};
+use crate::commands::{Done, commit, disclose, prove, verify};
 use crate::failure::Failure;
 use crate::output::{Console, Table};
 use crate::setup::Setup;
-use crate::workspace::{BEACON, Beacon, COMMITMENT, Published, SETUP, parse, part_file};
+use crate::workspace::{BEACON, Beacon, COMMITMENT, DISCLOSURE, Published, SETUP, parse, part_file, read};
 
 /// Opens and proves the cells that `nonce` draws, into `out`.
 pub(super) fn answer(arguments: &Arguments, nonce: &str, out: &Path, console: Console) -> Result<Done, Failure> {
@@ -28,17 +29,25 @@ pub(super) fn answer(arguments: &Arguments, nonce: &str, out: &Path, console: Co
     if out.join(SETUP).exists() {
         return Err(Failure::Usage(format!("{}: holds a round; name another folder", out.display())));
     }
+    let dir = &arguments.at.work.work;
     let mut workspace = arguments.at.open(console)?;
-    workspace.setup.samples = arguments.samples.unwrap_or(workspace.setup.samples);
     let commitment = workspace.commitment()?;
+    // Cells are drawn of the segments that the round disclosed, which its own samples drew.
+    let segments = disclose::segments(&workspace, &commitment)?;
+    if segments.is_some() && arguments.samples.is_some_and(|samples| samples != workspace.setup.samples) {
+        let samples = workspace.setup.samples;
+        return Err(Failure::Usage(format!("--samples: expected {samples} or none in trace mode `challenged`")));
+    }
+    workspace.setup.samples = arguments.samples.unwrap_or(workspace.setup.samples);
     let data = workspace.data()?;
-    let trace = workspace.trace(&data)?;
+    let mut trace = workspace.trace(&data)?;
     commit::hold(&workspace, &trace)?;
+    disclose::fill_in(&workspace, &mut trace, segments.as_ref())?;
 
-    let public = public(&workspace, &commitment, beacon)?;
+    let public = public(&workspace, &commitment, beacon, segments.as_ref())?;
     let samples = workspace.setup.samples as usize;
     let spinner = console.spinner("opening the drawn cells");
-    let openings = open::open(&workspace.store, &workspace.job(&data), &trace, &commitment, &public.parts(samples))?;
+    let openings = open::open(&workspace.store, &workspace.job(&data), &trace, &public, &public.parts(samples))?;
     spinner.finish_and_clear();
     let cells = prove::open_cells(&workspace, &public, &public.cell_parts(samples), console)?;
     let opened: Vec<Opened> =
@@ -50,10 +59,19 @@ pub(super) fn answer(arguments: &Arguments, nonce: &str, out: &Path, console: Co
         setup: workspace.setup.clone(),
         commitment: commitment.clone(),
         beacon,
+        disclosure: workspace
+            .store
+            .has(DISCLOSURE)
+            .then(|| parse(&dir.join(DISCLOSURE), Disclosure::decode))
+            .transpose()?,
         statements: Vec::new(),
         proofs: Vec::new(),
     };
-    for (statement, opened) in public.statements(samples).iter().zip(opened) {
+    for part in 0..published.disclosure.as_ref().map_or(0, |disclosure| disclosure.roots.len()) {
+        published.statements.push(read(&dir.join(part_file("statements", part)))?);
+        published.proofs.push(read(&dir.join(part_file("proofs", part)))?);
+    }
+    for (statement, opened) in public.statements(samples).map_err(Error::from)?.iter().zip(opened) {
         published.statements.push(statement.encode());
         published.proofs.push(prover.prove(statement, opened)?);
         bar.inc(1);
@@ -92,6 +110,9 @@ fn write(published: &Published, out: &Path) -> Result<(), Failure> {
     }
     write_atomic(&out.join(COMMITMENT), &published.commitment.encode())?;
     write_atomic(&out.join(BEACON), &published.beacon.encode())?;
+    if let Some(disclosure) = &published.disclosure {
+        write_atomic(&out.join(DISCLOSURE), &disclosure.encode())?;
+    }
     for (part, (statement, proof)) in published.statements.iter().zip(&published.proofs).enumerate() {
         write_atomic(&out.join(part_file("statements", part)), statement)?;
         write_atomic(&out.join(part_file("proofs", part)), proof)?;

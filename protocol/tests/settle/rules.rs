@@ -605,6 +605,8 @@ fn a_task_with_cells_that_no_statement_claims_is_not_opened() {
     let refused = |reason| Err(SettleError::Unprovable(reason));
     assert_eq!(open(|task| task.records = 3), refused(Unprovable::Records { least: 4, got: 3 }));
     assert_eq!(open(|task| task.spec.layers = vec![100, 65]), refused(Unprovable::Classes(65)));
+    assert_eq!(open(|task| task.spec.steps = 1 << STEP_BITS), refused(Unprovable::Steps(1 << STEP_BITS)));
+    assert_eq!(open(|task| task.spec.steps = (1 << STEP_BITS) - 1), Ok(()));
 }
 
 #[test]

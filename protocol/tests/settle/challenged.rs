@@ -16,7 +16,17 @@ use crate::world::{
 
 const DISCLOSURE_WINDOW: u64 = RULES.prove_window;
 
-/// A segment that was not drawn; never the last one.
+/// A candidate that takes votes, whose last segment was not drawn.
+fn proven() -> (World, CandidateId) {
+    let candidate = |salt| {
+        let mut world = World::challenged();
+        let id = world.proven(MINER, salt);
+        (world, id)
+    };
+    (1..).map(candidate).find(|(world, id)| !world.drawn(*id).contains(&(SEGMENTS - 1))).unwrap()
+}
+
+/// The first segment that was not drawn; not the last one, as 8 of 20 are drawn.
 fn undrawn(world: &World, id: CandidateId) -> u32 {
     let drawn = world.drawn(id);
     (0..SEGMENTS).find(|segment| !drawn.contains(segment)).unwrap()
@@ -29,8 +39,7 @@ fn cells_of(segment: u32) -> [Cell; 4] {
 
 /// A candidate that all stake is for, and one segment of it that a dispute of the last block asks for.
 fn asked() -> (World, CandidateId, u32) {
-    let mut world = World::challenged();
-    let id = world.proven(MINER, 1);
+    let (mut world, id) = proven();
     world.approve(id, &[0, 1, 2, 3]);
     let segment = undrawn(&world, id);
     world.now = world.candidate(id).deadline;
@@ -157,8 +166,7 @@ fn a_second_beacon_that_nobody_drew_costs_the_bond() {
 
 #[test]
 fn cells_of_a_segment_can_be_named_when_it_is_disclosed_and_the_segment_before() {
-    let mut world = World::challenged();
-    let id = world.proven(MINER, 1);
+    let (mut world, id) = proven();
     let (drawn, other) = (world.drawn(id)[0], undrawn(&world, id));
     let absent = [Cell::segment(drawn), Cell::segment(SEGMENTS), Cell::segment(u32::MAX)];
     // The same segment under a key that no answer finds, and the ends of the numbers.
@@ -183,9 +191,7 @@ fn cells_of_a_segment_can_be_named_when_it_is_disclosed_and_the_segment_before()
 
 #[test]
 fn quantize_cells_are_disputed_whether_or_not_the_last_segment_is_disclosed() {
-    let mut world = World::challenged();
-    let id = world.proven(MINER, 1);
-    assert!(!world.drawn(id).contains(&(SEGMENTS - 1)));
+    let (mut world, id) = proven();
     for leaf in 0..LEAVES {
         world.dispute(id, Cell::quantize(leaf)).unwrap();
         world.answer(id, Cell::quantize(leaf)).unwrap();
@@ -194,8 +200,7 @@ fn quantize_cells_are_disputed_whether_or_not_the_last_segment_is_disclosed() {
 
 #[test]
 fn a_vote_may_name_a_segment_that_was_disclosed_meanwhile() {
-    let mut world = World::challenged();
-    let id = world.proven(MINER, 1);
+    let (mut world, id) = proven();
     let cell = Cell::segment(undrawn(&world, id));
     let signed = world.signed(id, 0, Sign::Negative(cell), 900);
     world.dispute(id, cell).unwrap();
@@ -235,8 +240,7 @@ fn a_disputed_segment_keeps_the_round_open_until_its_cells_had_their_window() {
 
 #[test]
 fn a_window_of_cells_that_begins_before_the_votes_are_over_may_end_after_them() {
-    let mut world = World::challenged();
-    let id = world.proven(MINER, 1);
+    let (mut world, id) = proven();
     let segment = undrawn(&world, id);
     world.dispute(id, Cell::segment(segment)).unwrap();
     world.now += RULES.answer_window;
@@ -251,8 +255,7 @@ fn a_window_of_cells_that_begins_before_the_votes_are_over_may_end_after_them() 
     world.now += 1;
     assert_eq!(world.dispute(id, link), Err(late.clone()));
     // Past that of the votes, inside its own.
-    let mut world = World::challenged();
-    let id = world.proven(MINER, 1);
+    let (mut world, id) = proven();
     world.now = world.candidate(id).deadline - 1;
     world.dispute(id, Cell::segment(segment)).unwrap();
     world.answer(id, Cell::segment(segment)).unwrap();
@@ -321,8 +324,7 @@ fn an_answer_of_a_segment_is_the_miners_and_follows_what_is_disclosed() {
 
 #[test]
 fn what_is_proven_after_an_answer_is_proven_of_the_records_with_that_segment() {
-    let mut world = World::challenged();
-    let id = world.proven(MINER, 1);
+    let (mut world, id) = proven();
     let [first, second] = [undrawn(&world, id), SEGMENTS - 1];
     let cell = Cell::update(2 * world.drawn(id)[0], 0);
     for cell in [cell, Cell::segment(first), Cell::segment(second)] {
@@ -345,8 +347,7 @@ fn what_is_proven_after_an_answer_is_proven_of_the_records_with_that_segment() {
 
 #[test]
 fn disputes_of_every_segment_at_once_leave_time_to_answer_each() {
-    let mut world = World::challenged();
-    let id = world.proven(MINER, 1);
+    let (mut world, id) = proven();
     world.approve(id, &[0, 1, 2, 3]);
     let drawn = world.drawn(id);
     let asked: Vec<u32> = (0..SEGMENTS).filter(|segment| !drawn.contains(segment)).collect();
@@ -368,8 +369,7 @@ fn disputes_of_every_segment_at_once_leave_time_to_answer_each() {
 
 #[test]
 fn the_second_ballot_starts_from_what_was_committed_to() {
-    let mut world = World::challenged();
-    let id = world.proven(MINER, 1);
+    let (mut world, id) = proven();
     let (cell, segment) = (Cell::update(2 * world.drawn(id)[0], 0), Cell::segment(undrawn(&world, id)));
     let (roots, first) = (world.roots(id), world.candidate(id).drawn.clone());
     let old = digests(&world.settlement.disclosure_statements(id, &roots).unwrap());
@@ -406,8 +406,7 @@ fn the_second_ballot_starts_from_what_was_committed_to() {
 
 #[test]
 fn a_second_ballot_without_its_disclosure_is_rejected() {
-    let mut world = World::challenged();
-    let id = world.proven(MINER, 1);
+    let (mut world, id) = proven();
     world.doubt(id, &[0]);
     world.settle_after_window(id);
     world.draw(id);
@@ -416,8 +415,7 @@ fn a_second_ballot_without_its_disclosure_is_rejected() {
 
 #[test]
 fn silence_lapses_without_fault() {
-    let mut world = World::challenged();
-    let id = world.proven(MINER, 1);
+    let (mut world, id) = proven();
     assert_eq!(world.settle_after_window(id), Event::Lapsed(id, Lapse::NoQuorum));
     assert_eq!(world.credit(MINER), RULES.bond - RULES.fee);
 }

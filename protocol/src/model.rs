@@ -585,7 +585,25 @@ mod tests {
 
     #[test]
     fn spec_survives_its_encoding() {
-        assert_eq!(Spec::decode(&spec().encode()), Ok(spec()));
+        for (trace, byte) in [(TraceMode::None, 0), (TraceMode::Every, 1), (TraceMode::Challenged, 2)] {
+            let spec = Spec { trace, ..spec() };
+            let mut bytes = spec.encode();
+            let at = bytes.len() - 33;
+            assert_eq!((bytes[at], Spec::decode(&bytes)), (byte, Ok(spec)));
+            bytes[at] = 3;
+            let error = SpecError::Encoding { at, expected: "a trace mode, 0 to 2" };
+            assert_eq!(Spec::decode(&bytes), Err(error));
+        }
+    }
+
+    #[test]
+    fn records_are_left_out_in_trace_mode_challenged_only() {
+        for trace in [TraceMode::None, TraceMode::Every, TraceMode::Challenged] {
+            let validate = |checkpoint_every| Spec { trace, checkpoint_every, ..spec() }.validate();
+            let refused = Err(SpecError::Undisclosed { got: 4 });
+            assert_eq!(validate(4), if trace == TraceMode::Challenged { Ok(()) } else { refused });
+            assert_eq!((validate(1), validate(3)), (Ok(()), Err(SpecError::CheckpointEvery { steps: 100, got: 3 })));
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use pogo_protocol::merkle::{self, Layout, LeafPlace, Tree};
 use pogo_protocol::model::{Exponents, Quantized, Schedule, Spec, State, TraceMode};
 use pogo_protocol::record::{self, StepRecord};
 use pogo_protocol::trace::{Trace, TraceLayout};
-use pogo_protocol::{challenge, codec, leaf, poseidon, step, tables};
+use pogo_protocol::{challenge, codec, disclosure, leaf, poseidon, step, tables};
 use serde_json::{Value, json};
 
 #[test]
@@ -180,6 +180,7 @@ fn block(weights: [i32; BLOCK], st: u32) -> Value {
 
 fn task_output(input: Input) -> Value {
     match input.str("function") {
+        "spec" => spec_output(input),
         "learning_rates" => learning_rates(input),
         "initial_weights" => initial_weights(input),
         "dither_seed" => json!(round(input).dither_seed()),
@@ -203,6 +204,31 @@ fn spec() -> Spec {
         trace: TraceMode::None,
         data_root: [0; 32],
     }
+}
+
+fn spec_output(input: Input) -> Value {
+    let trace = match input.str("trace") {
+        "none" => TraceMode::None,
+        "every" => TraceMode::Every,
+        "challenged" => TraceMode::Challenged,
+        other => panic!("trace mode {other}"),
+    };
+    let spec = Spec {
+        name: input.str("name").into(),
+        layers: input.numbers("layers"),
+        batch: input.number("batch"),
+        steps: input.number("steps"),
+        checkpoint_every: input.number("checkpoint_every"),
+        learning_rate: input.number("learning_rate"),
+        schedule: schedule(input),
+        warmup: input.number("warmup"),
+        seed: input.number("seed"),
+        trace,
+        data_root: input.bytes("data_root"),
+    };
+    let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let output = |()| json!({ "bytes": digits(&spec.encode()), "hash": digits(&spec.hash()) });
+    spec.validate().map_or(Value::Null, output)
 }
 
 fn learning_rates(input: Input) -> Value {
@@ -337,6 +363,11 @@ fn step_record(input: Input) -> StepRecord {
 /// Cells as numbers: `step * leaf_count + leaf`, or the leaf.
 fn challenge_output(input: Input) -> Value {
     let (beacon, commitment) = (input.bytes("beacon"), input.bytes("commitment"));
+    if input.str("kind") == "segment" {
+        let (steps, checkpoint_every) = (input.number("steps"), input.number("checkpoint_every"));
+        let spec = Spec { steps, checkpoint_every, ..spec() };
+        return json!(disclosure::draw(&spec, beacon, commitment, input.number("s")));
+    }
     let leaf_count: usize = input.number("leaf_count");
     let drawn = challenge::draw(beacon, commitment, input.number("steps"), leaf_count, input.number("s"));
     match input.str("kind") {

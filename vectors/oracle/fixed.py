@@ -152,6 +152,16 @@ def quantize_block(weights, st):
     return scale, [clamp(floor_div(w + d // 2, d), -7, 7) for w in weights]
 
 
+def spec_bytes(name, layers, batch, steps, checkpoint_every, learning_rate, schedule, warmup, seed, trace, data_root):
+    """The canonical bytes of a spec, whose hash names it."""
+    name = name.encode()
+    numbers = [len(layers).to_bytes(1, "big")] + [units.to_bytes(4, "big") for units in layers]
+    numbers += [number.to_bytes(4, "big") for number in (batch, steps, checkpoint_every, learning_rate)]
+    numbers += [bytes([["constant", "linear"].index(schedule)]), warmup.to_bytes(4, "big"), seed.to_bytes(8, "big")]
+    numbers += [bytes([["none", "every", "challenged"].index(trace)]), bytes.fromhex(data_root)]
+    return b"pogo/spec/v1" + len(name).to_bytes(1, "big") + name + b"".join(numbers)
+
+
 def learning_rate(peak, schedule, warmup, steps, t):
     """Rises over the warm-up, then stays, or falls linearly; at least 1."""
     if t < warmup:

@@ -203,6 +203,25 @@ def task_cases():
             cases.add("batch_indices", inputs, fixed.batch_indices(round_, records, batch, t))
     who = {"task": "00" * 32, "round": 0, "parent_root": "00" * 32, "miner": "00" * 20}
     cases.add("batch_indices", {"function": "batch_indices", **who, "records": 31, "batch": 32, "t": 0}, None)
+    for schedule, trace_mode, every in [("constant", "none", 1), ("linear", "every", 1), ("linear", "challenged", 1), ("constant", "challenged", 5)]:
+        spec = {
+            "name": "task é",
+            "layers": [784, 128, 10],
+            "batch": 64,
+            "steps": 300,
+            "checkpoint_every": every,
+            "learning_rate": (1 << 26) - 1,
+            "schedule": schedule,
+            "warmup": 30,
+            "seed": (1 << 64) - 2,
+            "trace": trace_mode,
+            "data_root": keccak.keccak256(b"data").hex(),
+        }
+        encoded = fixed.spec_bytes(**spec)
+        output = {"bytes": encoded.hex(), "hash": keccak.keccak256(encoded).hex()}
+        cases.add("spec", {"function": "spec", **spec}, output)
+    for trace_mode, every in [("none", 5), ("every", 5), ("challenged", 7), ("challenged", 0)]:
+        cases.add("spec", {"function": "spec", **spec, "trace": trace_mode, "checkpoint_every": every}, None)
     return cases
 
 
@@ -383,6 +402,17 @@ def challenge_cases():
                 "s": samples,
             }
             cases.add(kind, inputs, challenge.draw(kind, beacon, commitment, universe, samples))
+    for steps, every, samples in [(40, 2, 8), (40, 2, 32), (3000, 10, 8), (300, 300, 8), (16, 2, 8)]:
+        beacon, commitment = keccak.keccak256(b"beacon"), keccak.keccak256(b"commitment")
+        inputs = {
+            "kind": "segment",
+            "beacon": beacon.hex(),
+            "commitment": commitment.hex(),
+            "steps": steps,
+            "checkpoint_every": every,
+            "s": samples,
+        }
+        cases.add("segment", inputs, challenge.draw("segment", beacon, commitment, steps // every, samples))
     return cases
 
 

@@ -10,6 +10,7 @@ use crate::fixed::LEAF;
 use crate::merkle::{Layout, LeafPlace};
 use crate::model::{Spec, TraceMode};
 use crate::product::{Orientation, ProductCell};
+use crate::statement::STEP_BITS;
 use crate::trace::{Placed, TensorId, TraceLayout};
 
 /// All cells of the rounds of a spec, or those of the disclosed segments of one round.
@@ -27,6 +28,9 @@ pub enum Unprovable {
     /// A row of logits that no leaf holds.
     #[error("layers: expected at most {LEAF} classes in the last entry where every step is traced, got {0}")]
     Classes(usize),
+    /// Steps whose records no statement numbers.
+    #[error("steps: expected less than 2^{STEP_BITS} where steps are traced, got {0}")]
+    Steps(u32),
     /// Training data that do not fill a batch, or not their tree.
     #[error("training records: expected {least} to {} where every step is traced, got {got}", 1 << DATA_DEPTH)]
     Records {
@@ -46,6 +50,7 @@ pub fn provable(spec: &Spec, records: u32) -> Result<(), Unprovable> {
     match spec.trace {
         TraceMode::None => Ok(()),
         _ if spec.classes() > LEAF => Err(Unprovable::Classes(spec.classes())),
+        _ if spec.steps >> STEP_BITS != 0 => Err(Unprovable::Steps(spec.steps)),
         _ if !(spec.batch..=1 << DATA_DEPTH).contains(&records) => {
             Err(Unprovable::Records { least: spec.batch, got: records })
         }

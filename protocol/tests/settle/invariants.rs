@@ -8,13 +8,16 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pogo_protocol::attest::{Address, Sign};
-use pogo_protocol::cell::Cell;
+use pogo_protocol::cell::{Cell, Kind};
+use pogo_protocol::model::TraceMode;
 use pogo_protocol::record::Head;
 use pogo_protocol::settle::{Amount, Beacon, CandidateId, Event, Reason, SettleError, Settlement, Slash, Status};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::world::{LEAVES, MINER, RIVAL, RULES, STAKES, STEPS, STRANGER, World, commitment};
+use crate::world::{
+    LEAVES, MINER, RIVAL, RULES, SEGMENTS, STAKES, STEPS, STRANGER, World, digests, segment_root, slices,
+};
 
 type Action = (u8, u8, u8, u8);
 type Reached = RefCell<BTreeSet<String>>;
@@ -38,68 +41,104 @@ fn expect_reached(reached: &BTreeSet<String>, expected: &[&str]) {
     assert!(missing.is_empty(), "never reached: {missing:?} of {reached:?}");
 }
 
-#[test]
-fn invariants_hold_after_any_calls_and_every_state_is_reached() {
-    let reached = run(160, |actions, reached| {
-        let mut observer = Observer::new(reached);
+/// States, ends and refusals that tasks of every mode reach.
+const EVERYWHERE: [&str; 45] = [
+    "Funded",
+    "Staked",
+    "Exiting",
+    "Unstaked",
+    "Withdrawn",
+    "Committed",
+    "Seeded 0",
+    "Seeded 1",
+    "Proven 0",
+    "Proven 1",
+    "Attested",
+    "DisputeOpened 0",
+    "DisputeOpened 1",
+    "DisputeAnswered 0",
+    "Disputed 0",
+    "Disputed 1",
+    "Resampled 1",
+    "Finalized 0",
+    "Finalized 1",
+    "Lapsed(RoundOver) 0",
+    "Lapsed(NoQuorum) 0",
+    "Lapsed(NoQuorum) 1",
+    "Lapsed(NoImprovement) 0",
+    "Rejected(NoSeed) 0",
+    "Rejected(NoSeed) 1",
+    "Rejected(NoProof) 0",
+    "Rejected(NoProof) 1",
+    "Rejected(Unanswered) 0",
+    "Rejected(Unanswered) 1",
+    "AttesterSlashed",
+    "refused Time",
+    "refused TooEarly",
+    "refused TooLate",
+    "refused Status",
+    "refused Beacon",
+    "refused Proof",
+    "refused ProofCount",
+    "refused Bond",
+    "refused DuplicateVote",
+    "refused DuplicateDispute",
+    "refused NotDisputed",
+    "refused NotEquivocation",
+    "refused Unbonded",
+    "refused Nothing",
+    "refused Sender",
+];
+
+/// What trace mode `challenged` adds.
+const CHALLENGED: [&str; 12] = [
+    "Drawn 0",
+    "Drawn 1",
+    "Disclosed 0",
+    "Disclosed 1",
+    "SegmentAnswered 0",
+    "CellOfAsked 0",
+    "Rejected(NoDisclosure) 0",
+    "Rejected(NoDisclosure) 1",
+    "Rejected(NoSecondSeed) 0",
+    "Rejected(UnansweredSegment) 0",
+    "refused Roots",
+    "refused NoSuchCell",
+];
+
+fn check_any_calls(cases: u32, world: fn() -> World) -> BTreeSet<String> {
+    run(cases, |actions, reached| {
+        let mut observer = Observer::new(world(), reached);
         actions.iter().for_each(|&action| observer.act(action));
         observer.everything_ends();
-    });
-    expect_reached(
-        &reached,
-        &[
-            "Funded",
-            "Staked",
-            "Exiting",
-            "Unstaked",
-            "Withdrawn",
-            "Committed",
-            "Seeded 0",
-            "Seeded 1",
-            "Proven 0",
-            "Proven 1",
-            "Attested",
-            "DisputeOpened 0",
-            "DisputeOpened 1",
-            "DisputeAnswered 0",
-            "Disputed 0",
-            "Disputed 1",
-            "Resampled 1",
-            "Finalized 0",
-            "Finalized 1",
-            "Lapsed(RoundOver) 0",
-            "Lapsed(NoQuorum) 0",
-            "Lapsed(NoQuorum) 1",
-            "Lapsed(NoImprovement) 0",
-            "Rejected(NoSeed) 0",
-            "Rejected(NoSeed) 1",
-            "Rejected(NoProof) 0",
-            "Rejected(NoProof) 1",
-            "Rejected(Unanswered) 0",
-            "Rejected(Unanswered) 1",
-            "AttesterSlashed",
-            "refused Time",
-            "refused TooEarly",
-            "refused TooLate",
-            "refused Status",
-            "refused Beacon",
-            "refused Proof",
-            "refused ProofCount",
-            "refused Bond",
-            "refused DuplicateVote",
-            "refused DuplicateDispute",
-            "refused NotDisputed",
-            "refused NotEquivocation",
-            "refused Unbonded",
-            "refused Nothing",
-        ],
-    );
+    })
 }
 
 #[test]
-fn honest_miner_keeps_its_bond_whatever_is_voted_and_disputed() {
-    let reached = run(120, |actions, reached| {
-        let mut observer = Observer::new(reached);
+fn invariants_hold_after_any_calls_and_every_state_is_reached() {
+    expect_reached(&check_any_calls(160, World::new), &EVERYWHERE);
+}
+
+#[test]
+fn invariants_hold_in_mode_challenged_and_every_state_is_reached() {
+    expect_reached(&check_any_calls(120, World::challenged), &[&EVERYWHERE[..], &CHALLENGED].concat());
+}
+
+/// Ends and disputes that an honest miner meets in every mode.
+const OF_AN_HONEST_MINER: [&str; 8] = [
+    "Finalized 0",
+    "Finalized 1",
+    "Lapsed(NoQuorum) 0",
+    "Lapsed(NoQuorum) 1",
+    "Resampled 1",
+    "Disputed 0",
+    "DisputeAnswered 0",
+    "DisputeAnswered 1",
+];
+
+fn check_honest_miner(cases: u32, world: fn() -> World) -> BTreeSet<String> {
+    run(cases, |actions, reached| {
+        let mut observer = Observer::new(world(), reached);
         let id = observer.commit(MINER, 1);
         actions.iter().for_each(|&action| observer.harass(id, action));
         while !observer.world.status(id).is_end() {
@@ -108,23 +147,20 @@ fn honest_miner_keeps_its_bond_whatever_is_voted_and_disputed() {
         }
         let status = observer.world.status(id);
         assert!(!matches!(status, Status::Rejected(_)), "{status:?}");
-        let disputes = observer.world.candidate(id).disputes.len() as Amount;
-        let least = RULES.bond - RULES.fee + disputes * RULES.dispute_bond;
+        let least = RULES.bond - RULES.fee + observer.books[&id].disputes * RULES.dispute_bond;
         assert!(observer.world.credit(MINER) >= least);
-    });
-    expect_reached(
-        &reached,
-        &[
-            "Finalized 0",
-            "Finalized 1",
-            "Lapsed(NoQuorum) 0",
-            "Lapsed(NoQuorum) 1",
-            "Resampled 1",
-            "Disputed 0",
-            "DisputeAnswered 0",
-            "DisputeAnswered 1",
-        ],
-    );
+    })
+}
+
+#[test]
+fn honest_miner_keeps_its_bond_whatever_is_voted_and_disputed() {
+    expect_reached(&check_honest_miner(120, World::new), &OF_AN_HONEST_MINER);
+}
+
+#[test]
+fn honest_miner_keeps_its_bond_in_mode_challenged_too() {
+    let expected = [&OF_AN_HONEST_MINER[..], &["SegmentAnswered 0", "CellOfAsked 0"]].concat();
+    expect_reached(&check_honest_miner(40, World::challenged), &expected);
 }
 
 /// A world, and books about it that are kept from its events alone.
@@ -151,15 +187,28 @@ struct Book {
     round: u64,
     progress: (u8, u8),
     end: Option<Status>,
+    /// In trace mode `challenged` the beacon that drew segments, and whether they were disclosed.
+    drawn: Option<[u8; 32]>,
+    disclosed: bool,
     beacon: Option<[u8; 32]>,
     beacon_block: u64,
     window: u64,
     open: BTreeMap<Cell, u64>,
+    /// Segments that disputes asked for, each with the last block for disputes about its cells.
+    asked: BTreeMap<u32, u64>,
+    /// Disputes in all ballots.
+    disputes: Amount,
+}
+
+impl Book {
+    /// Whether nothing keeps the candidate from an end without fault.
+    fn is_over(&self, now: u64) -> bool {
+        now > self.window && self.open.is_empty() && self.asked.values().all(|&last| now > last)
+    }
 }
 
 impl<'a> Observer<'a> {
-    fn new(reached: &'a Reached) -> Self {
-        let world = World::new();
+    fn new(world: World, reached: &'a Reached) -> Self {
         let stakes: BTreeMap<_, _> = world.keys.iter().map(|key| key.address()).zip(STAKES).collect();
         Self {
             reached,
@@ -243,8 +292,23 @@ impl<'a> Observer<'a> {
                 assert!(self.books.insert(id, book).is_none());
                 "Committed".into()
             }
-            Event::Seeded(id, beacon) => {
+            Event::Drawn(id, beacon) => {
                 let book = self.open(id);
+                assert!(now > book.beacon_block && now <= book.window && book.drawn.is_none());
+                (book.drawn, book.window) = (Some(beacon), now + RULES.prove_window);
+                self.label("Drawn", id)
+            }
+            Event::Disclosed(id, beacon_block) => {
+                let book = self.open(id);
+                assert!(book.drawn.is_some() && !book.disclosed && now <= book.window && beacon_block > now);
+                (book.disclosed, book.beacon_block) = (true, beacon_block);
+                book.window = beacon_block + RULES.seed_window;
+                self.label("Disclosed", id)
+            }
+            Event::Seeded(id, beacon) => {
+                let challenged = self.world.spec.trace == TraceMode::Challenged;
+                let book = self.open(id);
+                assert_eq!(book.disclosed, challenged);
                 assert!(now > book.beacon_block && now <= book.window && book.beacon.is_none());
                 (book.beacon, book.window) = (Some(beacon), now + RULES.prove_window);
                 self.label("Seeded", id)
@@ -262,30 +326,40 @@ impl<'a> Observer<'a> {
                 "Attested".into()
             }
             Event::DisputeOpened(id, cell, deadline) => {
+                let segment = cell.step / self.world.spec.checkpoint_every;
                 let book = self.open(id);
-                assert!(now <= book.window && deadline >= now + RULES.answer_window);
+                let asked = cell.kind.is_of_step() && book.asked.get(&segment).is_some_and(|&last| now <= last);
+                assert!((now <= book.window || asked) && deadline >= now + RULES.answer_window);
                 assert!(book.open.insert(cell, deadline).is_none());
-                self.label("DisputeOpened", id)
+                book.disputes += 1;
+                let label = if now <= book.window { "DisputeOpened" } else { "CellOfAsked" };
+                self.label(label, id)
             }
             Event::DisputeAnswered(id, cell) => {
-                assert!(self.open(id).open.remove(&cell).is_some_and(|deadline| now <= deadline));
-                self.label("DisputeAnswered", id)
+                let book = self.open(id);
+                assert!(book.open.remove(&cell).is_some_and(|deadline| now <= deadline));
+                let segment = cell.kind == Kind::Disclosure;
+                if segment {
+                    assert_eq!(book.asked.insert(cell.index, now + RULES.answer_window), None);
+                }
+                self.label(if segment { "SegmentAnswered" } else { "DisputeAnswered" }, id)
             }
             Event::Disputed(id) => {
                 let book = self.open(id);
-                assert!(now > book.window && !book.open.is_empty());
+                assert!(now > book.window && !book.is_over(now));
                 self.label("Disputed", id)
             }
             Event::Resampled(id, beacon_block) => {
                 let book = self.open(id);
-                assert!(beacon_block > now && book.open.is_empty());
-                (book.beacon, book.beacon_block) = (None, beacon_block);
+                assert!(beacon_block > now && book.is_over(now));
+                (book.drawn, book.disclosed, book.beacon, book.beacon_block) = (None, false, None, beacon_block);
+                book.asked.clear();
                 book.window = beacon_block + RULES.seed_window;
                 self.label("Resampled", id)
             }
             Event::Finalized(id, head) => {
                 let book = self.open(id).clone();
-                assert!(now > book.window && book.open.is_empty());
+                assert!(book.is_over(now));
                 assert_eq!(book.round, self.heads.len() as u64, "one finalized candidate a round");
                 self.heads.push(head);
                 let (tally, total) = (self.world.candidate(id).tally(), self.world.candidate(id).total);
@@ -294,13 +368,18 @@ impl<'a> Observer<'a> {
             }
             Event::Lapsed(id, lapse) => {
                 let book = self.open(id);
-                assert!(now > book.window && book.open.is_empty());
+                assert!(book.is_over(now));
                 self.label(&format!("Lapsed({lapse:?})"), id)
             }
             Event::Rejected(id, reason, slash) => {
                 self.check_evidence(id, reason, slash);
                 self.book_slash(slash);
-                let name = if let Reason::Unanswered(_) = reason { "Unanswered".into() } else { format!("{reason:?}") };
+                let name = match reason {
+                    Reason::Unanswered(cell) if cell.kind == Kind::Disclosure => "UnansweredSegment".into(),
+                    Reason::Unanswered(_) => "Unanswered".into(),
+                    Reason::NoSeed if self.open(id).disclosed => "NoSecondSeed".into(),
+                    _ => format!("{reason:?}"),
+                };
                 self.label(&format!("Rejected({name})"), id)
             }
         };
@@ -329,8 +408,11 @@ impl<'a> Observer<'a> {
         let book = self.open(id).clone();
         assert_eq!(slash.rewarded + slash.burned, RULES.bond);
         match reason {
-            Reason::NoSeed => assert!(book.beacon.is_none() && now > book.window),
-            Reason::NoProof => assert!(book.beacon.is_some() && book.progress.1 == 1 && now > book.window),
+            Reason::NoSeed => {
+                assert!(book.beacon.is_none() && book.drawn.is_some() == book.disclosed && now > book.window);
+            }
+            Reason::NoDisclosure => assert!(book.drawn.is_some() && !book.disclosed && now > book.window),
+            Reason::NoProof => assert!(book.beacon.is_some() && book.progress.1 == 3 && now > book.window),
             Reason::Unanswered(cell) => assert!(now > book.open[&cell]),
         }
     }
@@ -351,6 +433,8 @@ impl<'a> Observer<'a> {
             assert!(candidate.progress() >= book.progress, "the status goes back");
             book.progress = candidate.progress();
             assert_eq!(candidate.beacon, book.beacon);
+            assert_eq!(candidate.drawn.as_ref().map(|drawn| drawn.0), book.drawn);
+            assert_eq!(candidate.segments.is_some(), book.disclosed);
             assert!(book.end.is_none_or(|end| end == candidate.status));
             if candidate.status.is_end() {
                 book.end = Some(candidate.status);
@@ -378,7 +462,7 @@ impl<'a> Observer<'a> {
     }
 
     fn commit(&mut self, miner: Address, salt: u64) -> CandidateId {
-        let commitment = commitment(self.world.settlement.head(), salt);
+        let commitment = self.world.commitment(salt);
         match self.call(RULES.bond, |s, now| s.commit(now, miner, commitment, RULES.bond)) {
             Some(Event::Committed(id, _)) => id,
             other => panic!("{other:?}"),
@@ -388,7 +472,7 @@ impl<'a> Observer<'a> {
     /// Waits for the end of whatever the candidate waits for, and settles.
     fn settle_late(&mut self, id: CandidateId) {
         let candidate = self.world.candidate(id);
-        let disputes = candidate.open_disputes().map(|(_, dispute)| dispute.deadline).max().unwrap_or(0);
+        let disputes = candidate.awaited(self.world.now).map(|(_, dispute)| dispute.deadline).max().unwrap_or(0);
         let after = if candidate.status == Status::Disputed { disputes } else { candidate.deadline };
         self.world.now = self.world.now.max(after + 1);
         self.call(0, |s, now| s.settle(now, id, STRANGER));
@@ -432,15 +516,15 @@ impl<'a> Observer<'a> {
         let (now, candidate) = (self.world.now, self.world.candidate(id).clone());
         let in_time = now <= candidate.deadline;
         match candidate.status {
-            Status::Committed if in_time && !b.is_multiple_of(8) => {
+            Status::Committed | Status::Disclosed if in_time && !b.is_multiple_of(8) => {
                 let block = candidate.beacon_block;
                 self.world.now = now.max(block + 1);
                 self.call(0, |s, now| s.draw_seed(now, id, Beacon { block, value: [c; 32] }));
             }
+            Status::Drawn if in_time && !b.is_multiple_of(8) => self.disclose(id, candidate.context.miner),
             Status::Seeded if in_time && !b.is_multiple_of(8) => {
                 let proofs = self.world.proofs(id);
-                let proofs: Vec<&[u8]> = proofs.iter().map(<[u8; 32]>::as_slice).collect();
-                self.call(0, |s, now| s.prove(now, id, &proofs));
+                self.call(0, |s, now| s.prove(now, id, &slices(&proofs)));
             }
             Status::Proven if in_time && candidate.votes.is_empty() => self.vote_by_mood(id, b, c),
             Status::Proven if in_time && b.is_multiple_of(2) => {
@@ -451,6 +535,8 @@ impl<'a> Observer<'a> {
             Status::Proven if in_time && b % 8 == 1 => self.answer_first(id),
             Status::Disputed if !b.is_multiple_of(4) => {
                 self.answer_first(id);
+                let asked = self.cell_of_asked(id, c);
+                asked.into_iter().for_each(|cell| self.dispute_cell(id, cell));
                 self.call(0, |s, now| s.settle(now, id, STRANGER));
             }
             status if status.is_end() => self.new_candidate(b),
@@ -462,7 +548,7 @@ impl<'a> Observer<'a> {
         for attester in 0..4 {
             let stubborn = self.world.candidate(id).ballot == 0 || b.is_multiple_of(4);
             let negative = stubborn && b % 4 == 1 || b % 4 == 2 && attester == 0 || b.is_multiple_of(8) && stubborn;
-            let sign = if negative { Sign::Negative(cell(c)) } else { Sign::Positive };
+            let sign = if negative { Sign::Negative(self.cell(id, c)) } else { Sign::Positive };
             let loss = if b % 16 == 3 { 1000 } else { 999 };
             let signed = self.world.signed(id, attester, sign, loss);
             self.call(0, |s, now| s.attest(now, id, &signed));
@@ -470,12 +556,27 @@ impl<'a> Observer<'a> {
     }
 
     fn dispute(&mut self, id: CandidateId, c: u8) {
-        self.call(RULES.dispute_bond, |s, now| s.dispute(now, id, RIVAL, cell(c), RULES.dispute_bond));
+        self.dispute_cell(id, self.cell(id, c));
+    }
+
+    fn dispute_cell(&mut self, id: CandidateId, cell: Cell) {
+        self.call(RULES.dispute_bond, |s, now| s.dispute(now, id, RIVAL, cell, RULES.dispute_bond));
+    }
+
+    fn disclose(&mut self, id: CandidateId, sender: Address) {
+        let roots = self.world.roots(id);
+        let proofs = digests(&self.world.settlement.disclosure_statements(id, &roots).unwrap());
+        self.call(0, |s, now| s.disclose(now, id, sender, &roots, &slices(&proofs)));
     }
 
     fn answer_first(&mut self, id: CandidateId) {
         let open = self.world.candidate(id).open_disputes().min_by_key(|(_, dispute)| dispute.deadline);
-        if let Some((cell, _)) = open {
+        let Some((cell, _)) = open else { return };
+        if cell.kind == Kind::Disclosure {
+            let (miner, roots) = (self.world.candidate(id).context.miner, [segment_root(cell.index)]);
+            let proofs = digests(&self.world.settlement.segment_statements(id, cell.index, &roots).unwrap());
+            self.call(0, |s, now| s.answer_segment(now, id, miner, cell.index, &roots, &slices(&proofs)));
+        } else {
             let proof = self.world.settlement.answer_statement(id, cell).unwrap().digest();
             self.call(0, |s, now| s.answer(now, id, cell, &proof));
         }
@@ -491,14 +592,19 @@ impl<'a> Observer<'a> {
     fn misuse(&mut self, id: CandidateId, b: u8, c: u8) {
         let block = self.world.candidate(id).beacon_block + u64::from(b / 8 % 2);
         let signed = self.world.signed(id, usize::from(c) % 5, Sign::Positive, 900);
-        match b % 8 {
+        let (cell, miner) = (self.cell(id, c), self.world.candidate(id).context.miner);
+        let statements = self.world.proofs(id).len();
+        match b % 11 {
             0 => self.call(0, |s, now| s.draw_seed(now, id, Beacon { block, value: [c; 32] })),
-            1 => self.call(0, |s, now| s.prove(now, id, &[b"no proof"])),
+            1 => self.call(0, |s, now| s.prove(now, id, &vec![&b"no proof"[..]; statements])),
             2 => self.call(0, |s, now| s.prove(now, id, &[])),
             3 => self.call(0, |s, now| s.attest(now, id, &signed)),
-            4 => self.call(1, |s, now| s.dispute(now, id, RIVAL, cell(c), 1)),
-            5 => self.call(0, |s, now| s.answer(now, id, cell(c), b"no proof")),
+            4 => self.call(1, |s, now| s.dispute(now, id, RIVAL, cell, 1)),
+            5 => self.call(0, |s, now| s.answer(now, id, cell, b"no proof")),
             6 => self.call(0, |s, now| s.settle(now, id, STRANGER)),
+            7 => self.call(0, |s, now| s.disclose(now, id, STRANGER, &[], &[])),
+            8 => self.call(0, |s, now| s.disclose(now, id, miner, &[1.into()], &[b"no proof"])),
+            9 => self.call(0, |s, now| s.answer_segment(now, id, miner, cell.index, &[1.into()], &[b"no proof"])),
             _ => self.call(0, |s, now| s.settle(now.saturating_sub(1), id, STRANGER)),
         };
     }
@@ -507,7 +613,7 @@ impl<'a> Observer<'a> {
     fn harass(&mut self, id: CandidateId, (kind, a, b, c): Action) {
         let candidate = self.world.candidate(id).clone();
         match kind % 4 {
-            _ if candidate.status != Status::Proven => {}
+            _ if !matches!(candidate.status, Status::Proven | Status::Disputed) => {}
             0 | 1 if candidate.votes.is_empty() => self.vote_by_mood(id, b, c),
             0 | 1 => (0..4).for_each(|i| self.dispute(id, c.wrapping_add(i))),
             2 => self.equivocate(id, usize::from(b) % 4, u8::from(c % 8 == 1)),
@@ -517,15 +623,15 @@ impl<'a> Observer<'a> {
         self.honest_miner(id);
     }
 
-    /// One act a visit: seed, prove, answer the first dispute, or settle.
+    /// One act a visit: seed, disclose, prove, answer the first dispute, or settle.
     fn honest_miner(&mut self, id: CandidateId) {
         let (now, candidate) = (self.world.now, self.world.candidate(id).clone());
         match candidate.status {
-            Status::Committed if now > candidate.beacon_block => {
+            Status::Committed | Status::Disclosed if now > candidate.beacon_block => {
                 let beacon = Beacon { block: candidate.beacon_block, value: [now as u8; 32] };
                 self.call(0, |s, now| s.draw_seed(now, id, beacon)).unwrap();
             }
-            Status::Seeded => self.advance(id, 1, 0),
+            Status::Drawn | Status::Seeded => self.advance(id, 1, 0),
             Status::Proven | Status::Disputed if candidate.open_disputes().next().is_some() => {
                 self.answer_first(id);
                 self.call(0, |s, now| s.settle(now, id, STRANGER));
@@ -535,9 +641,32 @@ impl<'a> Observer<'a> {
             _ => {}
         }
     }
+    /// Some cell of the round; in trace mode `challenged` often a segment, or a cell of one that is disclosed.
+    fn cell(&self, id: CandidateId, c: u8) -> Cell {
+        let (high, low) = (u32::from(c) / LEAVES, u32::from(c) % LEAVES);
+        match &self.world.candidate(id).segments {
+            Some(known) if low < 3 => {
+                let mut all = (high..high + SEGMENTS).map(|segment| segment % SEGMENTS);
+                let other = all.find(|segment| !known.hold(2 * segment));
+                Cell::segment(other.unwrap_or(high % SEGMENTS))
+            }
+            Some(known) if low < 7 => {
+                let drawn = cell_of(known.drawn[high as usize % known.drawn.len()], c);
+                self.cell_of_asked(id, c).filter(|_| low < 5).unwrap_or(drawn)
+            }
+            _ if c < 128 => Cell::update(high % STEPS, low),
+            _ => Cell::quantize(low),
+        }
+    }
+
+    /// A cell of the segment that was disclosed last in answer to a dispute.
+    fn cell_of_asked(&self, id: CandidateId, c: u8) -> Option<Cell> {
+        let segment = self.world.candidate(id).segments.as_ref()?.later.last()?;
+        Some(cell_of(*segment, c))
+    }
 }
 
-fn cell(c: u8) -> Cell {
-    let (step, leaf) = (u32::from(c) / LEAVES % STEPS, u32::from(c) % LEAVES);
-    if c < 128 { Cell::update(step, leaf) } else { Cell::quantize(leaf) }
+/// A cell of the first step of a segment.
+fn cell_of(segment: u32, c: u8) -> Cell {
+    Cell::new([Kind::Update, Kind::Link, Kind::Product, Kind::Loss][usize::from(c) % 4], 2 * segment, 0)
 }

@@ -307,7 +307,7 @@ fn seed_is_drawn_once_after_its_block_and_from_no_other() {
     let error = SettleError::Beacon { expected: block, got: block + 1 };
     assert_eq!(world.settlement.draw_seed(block + 2, id, other), Err(error));
     world.settlement.draw_seed(block + RULES.seed_window, id, beacon).unwrap();
-    let again = SettleError::Status { expected: "Committed", got: Status::Seeded };
+    let again = SettleError::Status { expected: "Committed or Disclosed", got: Status::Seeded };
     let value = Beacon { block, value: [2; 32] };
     assert_eq!(world.settlement.draw_seed(block + RULES.seed_window, id, value), Err(again));
 }
@@ -424,7 +424,8 @@ fn cell_is_disputed_once_with_its_bond_and_inside_the_round() {
         assert_eq!(world.settlement.dispute(world.now, id, STRANGER, CELL, bond), Err(error));
     }
     let outside = [Cell::update(STEPS, 0), Cell::update(0, LEAVES), Cell::quantize(LEAVES), Cell::quantize(u32::MAX)];
-    for cell in outside {
+    let ends = [Cell::update(u32::MAX, 0), Cell::update(u32::MAX, u32::MAX), Cell::segment(0), Cell::segment(u32::MAX)];
+    for cell in outside.into_iter().chain(ends) {
         assert_eq!(world.dispute(id, cell), Err(SettleError::NoSuchCell(cell)));
         assert_eq!(world.vote(id, 0, Sign::Negative(cell), 900), Err(SettleError::NoSuchCell(cell)));
     }
@@ -515,7 +516,7 @@ type Change = fn(&mut Commitment);
 #[test]
 fn commitment_that_does_not_continue_the_task_is_refused() {
     let mut world = World::new();
-    let right = commitment(world.settlement.head(), 1);
+    let right = world.commitment(1);
     let wrong: [(&str, Change); 11] = [
         ("parent root", |c| c.parent_root = 3.into()),
         ("parent exponents", |c| c.parent_exponents = 3.into()),
@@ -604,13 +605,15 @@ fn a_task_with_cells_that_no_statement_claims_is_not_opened() {
     let refused = |reason| Err(SettleError::Unprovable(reason));
     assert_eq!(open(|task| task.records = 3), refused(Unprovable::Records { least: 4, got: 3 }));
     assert_eq!(open(|task| task.spec.layers = vec![100, 65]), refused(Unprovable::Classes(65)));
+    assert_eq!(open(|task| task.spec.steps = 1 << STEP_BITS), refused(Unprovable::Steps(1 << STEP_BITS)));
+    assert_eq!(open(|task| task.spec.steps = (1 << STEP_BITS) - 1), Ok(()));
 }
 
 #[test]
 fn a_draw_of_a_step_that_no_statement_holds_gives_none() {
     let mut task = task(RULES);
     task.spec.steps = 1 << (STEP_BITS + 4);
-    let commitment = Commitment { steps: task.spec.steps, spec_hash: task.spec.hash(), ..commitment(task.head, 1) };
+    let commitment = commitment(&task.spec, task.head, 1);
     let mut settlement = Settlement::new(task, Arc::new(DigestVerifier)).unwrap();
     let Ok(Event::Committed(id, block)) = settlement.commit(2, MINER, commitment, RULES.bond) else { panic!("taken") };
     settlement.draw_seed(block + 1, id, Beacon { block, value: [9; 32] }).unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
 use pogo_protocol::attest::{Address, Attestation, AttesterKey, Sign, SignedAttestation};
-use pogo_protocol::cell::Cell;
+use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::model::{Exponents, Schedule, Spec, TraceMode};
@@ -33,9 +33,13 @@ pub(crate) const RULES: Rules = Rules {
     samples: 8,
     evaluated: 16,
 };
+/// Those of a task of trace mode `challenged`: each ballot waits for two beacons and two proofs.
+pub(crate) const CHALLENGED_RULES: Rules = Rules { exit_delay: 365, ..RULES };
 /// Leaves of the model of [`spec`]: 3 rows of 2 leaves and 2 rows of 1.
 pub(crate) const LEAVES: u32 = 8;
 pub(crate) const STEPS: u32 = 4;
+/// Segments of a round of [`challenged_spec`], of two steps each; 8 are drawn in the first ballot.
+pub(crate) const SEGMENTS: u32 = 20;
 
 pub(crate) struct DigestVerifier;
 
@@ -61,6 +65,10 @@ pub(crate) fn spec() -> Spec {
     }
 }
 
+pub(crate) fn challenged_spec() -> Spec {
+    Spec { batch: 64, steps: 2 * SEGMENTS, checkpoint_every: 2, trace: TraceMode::Challenged, ..spec() }
+}
+
 pub(crate) fn task(rules: Rules) -> Task {
     Task {
         spec: spec(),
@@ -77,7 +85,11 @@ pub(crate) fn task(rules: Rules) -> Task {
     }
 }
 
-pub(crate) fn commitment(start: Head, salt: u64) -> Commitment {
+pub(crate) fn challenged_task(rules: Rules) -> Task {
+    Task { spec: challenged_spec(), trace_depth: 14, records: 100, ..task(rules) }
+}
+
+pub(crate) fn commitment(spec: &Spec, start: Head, salt: u64) -> Commitment {
     Commitment {
         parent_root: start.state,
         parent_exponents: start.exponents,
@@ -86,8 +98,8 @@ pub(crate) fn commitment(start: Head, salt: u64) -> Commitment {
         exponents: Exponents { weights: vec![20; 2], activations: vec![-20], errors: vec![-30; 2] },
         quantized_root: Fr::from(5),
         data_root: Fr::from(77),
-        spec_hash: spec().hash(),
-        steps: STEPS,
+        spec_hash: spec.hash(),
+        steps: spec.steps,
         quantized_exponents: vec![3, 4],
     }
 }
@@ -97,17 +109,29 @@ pub(crate) struct World {
     pub(crate) settlement: Settlement,
     pub(crate) now: u64,
     pub(crate) keys: Vec<AttesterKey>,
+    pub(crate) spec: Spec,
 }
 
 impl World {
-    /// Four attesters with [`STAKES`] since block 1; it is block 2.
+    /// A task of trace mode `none`.
     pub(crate) fn new() -> Self {
-        let mut settlement = Settlement::new(task(RULES), Arc::new(DigestVerifier)).unwrap();
+        Self::of(task(RULES))
+    }
+
+    /// A task of trace mode `challenged`.
+    pub(crate) fn challenged() -> Self {
+        Self::of(challenged_task(CHALLENGED_RULES))
+    }
+
+    /// Four attesters with [`STAKES`] since block 1; it is block 2.
+    fn of(task: Task) -> Self {
+        let spec = task.spec.clone();
+        let mut settlement = Settlement::new(task, Arc::new(DigestVerifier)).unwrap();
         let keys: Vec<_> = (1..=5).map(|secret| AttesterKey::from_secret(&[secret; 32]).unwrap()).collect();
         for (key, stake) in keys.iter().zip(STAKES) {
             settlement.stake(1, key.address(), stake).unwrap();
         }
-        Self { settlement, now: 2, keys }
+        Self { settlement, now: 2, keys, spec }
     }
 
     pub(crate) fn candidate(&self, id: CandidateId) -> &Candidate {
@@ -122,29 +146,60 @@ impl World {
         self.settlement.bank().credits.get(&account).copied().unwrap_or(0)
     }
 
+    pub(crate) fn commitment(&self, salt: u64) -> Commitment {
+        commitment(&self.spec, self.settlement.head(), salt)
+    }
+
     pub(crate) fn commit(&mut self, miner: Address, salt: u64) -> CandidateId {
-        let commitment = commitment(self.settlement.head(), salt);
+        let commitment = self.commitment(salt);
         match self.settlement.commit(self.now, miner, commitment, RULES.bond).unwrap() {
             Event::Committed(id, _) => id,
             event => panic!("{event:?}"),
         }
     }
 
-    pub(crate) fn seed(&mut self, id: CandidateId) {
+    /// The next beacon.
+    pub(crate) fn draw(&mut self, id: CandidateId) -> Event {
         let block = self.candidate(id).beacon_block;
         self.now = self.now.max(block + 1);
         let value = [block as u8; 32];
-        self.settlement.draw_seed(self.now, id, Beacon { block, value }).unwrap();
+        self.settlement.draw_seed(self.now, id, Beacon { block, value }).unwrap()
+    }
+
+    /// Everything up to the beacon that draws cells.
+    pub(crate) fn seed(&mut self, id: CandidateId) {
+        self.draw(id);
+        if self.status(id) == Status::Drawn {
+            self.disclose(id).unwrap();
+            self.draw(id);
+        }
+    }
+
+    /// The segments that were drawn.
+    pub(crate) fn drawn(&self, id: CandidateId) -> Vec<u32> {
+        self.candidate(id).drawn.as_ref().map_or(Vec::new(), |(_, drawn)| drawn.clone())
+    }
+
+    /// Some root after each proof that discloses the drawn segments: 8 records a proof.
+    pub(crate) fn roots(&self, id: CandidateId) -> Vec<Fr> {
+        let proofs = (self.drawn(id).len() as u64 * u64::from(self.spec.checkpoint_every)).div_ceil(8);
+        (0..proofs).map(|proof| Fr::from(2_000_000 + proof)).collect()
+    }
+
+    /// The miner discloses what was drawn.
+    pub(crate) fn disclose(&mut self, id: CandidateId) -> Result<Event, SettleError> {
+        let (miner, roots) = (self.candidate(id).context.miner, self.roots(id));
+        let proofs = digests(&self.settlement.disclosure_statements(id, &roots).unwrap());
+        self.settlement.disclose(self.now, id, miner, &roots, &slices(&proofs))
     }
 
     pub(crate) fn proofs(&self, id: CandidateId) -> Vec<[u8; 32]> {
-        self.settlement.statements(id).unwrap().iter().map(Statement::digest).collect()
+        digests(&self.settlement.statements(id).unwrap())
     }
 
     pub(crate) fn prove(&mut self, id: CandidateId) {
         let proofs = self.proofs(id);
-        let proofs: Vec<&[u8]> = proofs.iter().map(<[u8; 32]>::as_slice).collect();
-        self.settlement.prove(self.now, id, &proofs).unwrap();
+        self.settlement.prove(self.now, id, &slices(&proofs)).unwrap();
     }
 
     /// A candidate that takes votes.
@@ -204,6 +259,11 @@ impl World {
     }
 
     pub(crate) fn answer(&mut self, id: CandidateId, cell: Cell) -> Result<Event, SettleError> {
+        if cell.kind == Kind::Disclosure {
+            let (miner, root) = (self.candidate(id).context.miner, segment_root(cell.index));
+            let proofs = digests(&self.settlement.segment_statements(id, cell.index, &[root])?);
+            return self.settlement.answer_segment(self.now, id, miner, cell.index, &[root], &slices(&proofs));
+        }
         let proof = self.settlement.answer_statement(id, cell).unwrap().digest();
         self.settlement.answer(self.now, id, cell, &proof)
     }
@@ -213,4 +273,17 @@ impl World {
         self.now = self.now.max(self.candidate(id).deadline + 1);
         self.settlement.settle(self.now, id, STRANGER).unwrap()
     }
+}
+
+/// The root over the records when this segment is disclosed in answer to a dispute: two records, one proof.
+pub(crate) fn segment_root(segment: u32) -> Fr {
+    Fr::from(3_000_000 + segment)
+}
+
+pub(crate) fn digests(statements: &[Statement]) -> Vec<[u8; 32]> {
+    statements.iter().map(Statement::digest).collect()
+}
+
+pub(crate) fn slices(proofs: &[[u8; 32]]) -> Vec<&[u8]> {
+    proofs.iter().map(<[u8; 32]>::as_slice).collect()
 }

@@ -71,7 +71,7 @@ fn spec(data: &DataSet) -> Spec {
     Spec {
         name: "contracts".into(),
         layers: vec![70, 66, 5],
-        batch: 32,
+        batch: 64,
         steps: 2,
         checkpoint_every: 1,
         learning_rate: 1 << 18,

@@ -25,6 +25,9 @@ pub enum Unprovable {
     /// A row of logits that no leaf holds.
     #[error("layers: expected at most {LEAF} classes in the last entry where every step is traced, got {0}")]
     Classes(usize),
+    /// A batch with padding rows, whose bytes would be one term of every gradient.
+    #[error("batch: expected at least {LEAF} where every step is traced, got {0}")]
+    Batch(u32),
     /// Training data that do not fill a batch, or not their tree.
     #[error("training records: expected {least} to {} where every step is traced, got {got}", 1 << DATA_DEPTH)]
     Records {
@@ -44,6 +47,7 @@ pub fn provable(spec: &Spec, records: u32) -> Result<(), Unprovable> {
     match spec.trace {
         TraceMode::Challenged => Ok(()),
         TraceMode::Every if spec.classes() > LEAF => Err(Unprovable::Classes(spec.classes())),
+        TraceMode::Every if (spec.batch as usize) < LEAF => Err(Unprovable::Batch(spec.batch)),
         TraceMode::Every if !(spec.batch..=1 << DATA_DEPTH).contains(&records) => {
             Err(Unprovable::Records { least: spec.batch, got: records })
         }

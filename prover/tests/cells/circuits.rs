@@ -51,7 +51,7 @@ fn some_cells(ground: &Ground, step: u32) -> Vec<Cell> {
 #[test]
 fn circuits_of_true_cells_are_satisfied() {
     let checker = Checker::of::<StepCircuit>();
-    for (layers, batch, step) in [(&[70, 66, 5][..], 32, 0), (&[128, 64, 64], 64, LIE), (&[70, 5], 4, STEPS - 1)] {
+    for (layers, batch, step) in [(&[70, 66, 5][..], 64, 0), (&[128, 64, 64], 64, LIE), (&[70, 5], 128, STEPS - 1)] {
         let ground = Ground::new(layers, batch);
         let mined = ground.honest();
         let cells = some_cells(&ground, step);

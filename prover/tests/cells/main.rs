@@ -25,7 +25,7 @@ fn names(cells: &[Cell]) -> Vec<String> {
 
 #[test]
 fn every_cell_of_an_honest_round_holds() {
-    for (layers, batch) in [(&[70, 66, 5][..], 32), (&[128, 64, 64], 64), (&[70, 5], 4), (&[3, 66, 65, 2], 128)] {
+    for (layers, batch) in [(&[70, 66, 5][..], 64), (&[128, 64, 64], 64), (&[70, 5], 128), (&[3, 66, 65, 2], 128)] {
         let ground = Ground::new(layers, batch);
         let mined = ground.honest();
         assert_eq!(mined.bad_cells().expect("every cell is opened"), [], "{layers:?}");
@@ -140,6 +140,14 @@ fn an_audit_names_a_cell_that_does_not_hold() {
         let named: Vec<Cell> = found.iter().flat_map(|finding| finding.cells(&ground.round)).collect();
         assert!(named.iter().any(|cell| bad.contains(cell)), "lie {number}: {found:?} names {:?}", names(&named));
     }
+}
+
+#[test]
+fn a_traced_task_whose_batch_has_padding_rows_is_refused() {
+    let Round { mut spec, context, shape, .. } = Ground::small().round;
+    spec.batch = 32;
+    let refused = Round::new(spec, context, shape).expect_err("a padding row may hold bytes");
+    assert!(matches!(refused, Error::Unprovable(Unprovable::Batch(32))), "{refused}");
 }
 
 #[test]

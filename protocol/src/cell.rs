@@ -128,7 +128,7 @@ impl Kind {
 
     /// Whether rounds that commit to traces draw its cells beside those of update and quantize.
     pub fn is_traced(self) -> bool {
-        !matches!(self, Self::Update | Self::Quantize | Self::Init)
+        !matches!(self, Self::Update | Self::Quantize)
     }
 
     fn from_number(number: u8) -> Option<Self> {

@@ -150,13 +150,11 @@ pub enum Answer {
     Cells(CellPart),
 }
 
-/// What an answer to a dispute of this cell proves; none where the round has no such cell. First
-/// states are not disputed: the head is fixed when a round is committed to.
+/// What an answer to a dispute of this cell proves; none where the round has no such cell.
 pub fn answer(round: &PublicRound<'_>, cell: Cell) -> Option<Answer> {
     let (step, leaf) = match cell.kind {
         Kind::Update => (cell.step, cell.index),
         Kind::Quantize => (round.commitment.steps.checked_sub(1)?, cell.index),
-        Kind::Init => return None,
         _ => return Some(Answer::Cells(cell_part(round.sample(cell)?.circuit(), &[cell]))),
     };
     let leaf = usize::try_from(leaf).ok().filter(|&leaf| leaf < round.layout.leaf_count())?;
@@ -635,6 +633,7 @@ impl Settlement {
             commitment: &candidate.commitment,
             context: candidate.context,
             records: self.task.records,
+            seeded: self.task.seeded && candidate.context.round == 0,
             beacon,
             circuits: &self.task.circuits,
             srs: self.task.srs,

@@ -47,6 +47,7 @@ fn public() -> Public {
         context,
         commitment,
         records: 640,
+        seeded: false,
         beacon: [3; 32],
         samples: 8,
         tree_depth,
@@ -76,6 +77,9 @@ fn a_traced_round_has_statements_of_every_circuit_that_its_cells_need() {
     // One each of round, link, input, weights, activation, momentum, blank and scale; 3 losses and 6 errors
     // a proof; 8 products; peaks of three kinds, which this beacon draws.
     assert_eq!(expected, 8 + 3 + 2 + 8 + 3);
+    // And one of init cells, where the round starts from its seed.
+    let seeded = Error::Count { artifact: "statement", expected: expected + 1, got: 0 };
+    assert_eq!(verdict(&Public { seeded: true, ..public() }), Err(seeded));
 }
 
 #[test]

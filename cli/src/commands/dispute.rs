@@ -98,7 +98,9 @@ fn disputed(public: &PublicRound<'_>, kind: Kind) -> String {
     match (kind, public.space()) {
         (Kind::Update, _) => format!("a step below {steps} and a leaf below {leaves}"),
         (Kind::Quantize, _) => format!("a leaf below {leaves}"),
-        (Kind::Init, _) => "no cell of the first state, which the settlement compares".to_owned(),
+        (Kind::Init, Some(space)) if space.count(kind) == 0 => {
+            "no first weights: the round does not start from its seed".to_owned()
+        }
         (_, Some(space)) if kind.is_of_step() => {
             format!("a step below {steps} and a number below {}", space.count(kind))
         }

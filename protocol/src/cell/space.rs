@@ -17,6 +17,7 @@ pub struct CellSpace<'a> {
     spec: &'a Spec,
     layout: &'a Layout,
     trace: &'a TraceLayout,
+    seeded: bool,
 }
 
 /// A task with cells that no statement can claim, so that its rounds cannot be proven whole.
@@ -75,15 +76,17 @@ pub enum Place {
 }
 
 impl<'a> CellSpace<'a> {
-    /// The cells of a round of `spec`, whose leaves and tensors are placed so.
-    pub fn new(spec: &'a Spec, layout: &'a Layout, trace: &'a TraceLayout) -> Self {
-        Self { spec, layout, trace }
+    /// The cells of a round of `spec`, whose leaves and tensors are placed so, and which is `seeded`:
+    /// starts from the weights of the seed, so that it has init cells.
+    pub fn new(spec: &'a Spec, layout: &'a Layout, trace: &'a TraceLayout, seeded: bool) -> Self {
+        Self { spec, layout, trace, seeded }
     }
 
     /// Cells of a kind in one step, or in the round where the kind is not of a step.
     pub fn count(&self, kind: Kind) -> u64 {
         let rows = |id: TensorId| self.trace.tensor(id).map_or(0, |placed| placed.rows * placed.tile_cols());
         let count: usize = match kind {
+            Kind::Init if !self.seeded => 0,
             Kind::Update | Kind::Quantize | Kind::Init | Kind::Weights | Kind::Momentum => self.layout.leaf_count(),
             Kind::Link => 1,
             Kind::Input => rows(TensorId::Inputs(0)),

@@ -134,7 +134,7 @@ impl Kind {
 
     /// Whether rounds that commit to traces draw its cells beside those of update and quantize.
     pub fn is_traced(self) -> bool {
-        !matches!(self, Self::Update | Self::Quantize | Self::Init | Self::Disclosure)
+        !matches!(self, Self::Update | Self::Quantize | Self::Disclosure)
     }
 
     fn from_number(number: u8) -> Option<Self> {

@@ -319,6 +319,9 @@ pub struct PublicRound<'a> {
     pub context: Context,
     /// Records of the training data; a proof that opens the data root holds it to this number.
     pub records: u32,
+    /// Whether it starts from the weights of the seed, which its init cells show; else from the end of a
+    /// round before it or from weights of another task.
+    pub seeded: bool,
     /// Public randomness of the round.
     pub beacon: [u8; 32],
     /// Ids of the circuits.
@@ -492,7 +495,7 @@ impl<'a> PublicRound<'a> {
 
     /// The cells of the round; none where no traces are committed to, or before a disclosure.
     pub fn space(&self) -> Option<CellSpace<'a>> {
-        let space = CellSpace::new(self.spec, self.layout, self.trace?);
+        let space = CellSpace::new(self.spec, self.layout, self.trace?, self.seeded);
         match self.spec.trace {
             TraceMode::None => None,
             TraceMode::Every => Some(space),
@@ -584,10 +587,8 @@ impl<'a> PublicRound<'a> {
                 leaf: zero_leaf(id),
             }),
             (Kind::Init, Place::Leaf(leaf)) => {
-                let state = State::initial(self.spec);
-                let first = leaf.index_in_tensor * LEAF;
-                let weights = state.weights.get(leaf.tensor)?.get(first..first + LEAF)?.try_into().ok()?;
-                Sample::Init(InitSample { position: leaf.position, leaf: first_leaf(weights).ok()? })
+                let weights = State::initial_leaf(self.spec, leaf.tensor, leaf.row, leaf.column)?;
+                Sample::Init(InitSample { position: leaf.position, leaf: first_leaf(&weights).ok()? })
             }
             (Kind::Peak, Place::Exponent(scaled, tensor)) => Sample::Peak(self.peak(trace, step, scaled, tensor)?),
             (Kind::Scale, Place::Tensor(tensor)) => {

@@ -62,6 +62,7 @@ pub(crate) fn verify(published: &Published) -> Result<(), Failure> {
         context: setup.context,
         commitment: commitment.clone(),
         records: setup.records,
+        seeded: setup.is_seeded(),
         beacon: beacon.value,
         disclosure: disclosure.clone(),
         samples: setup.samples as usize,

@@ -20,19 +20,23 @@ pub struct CellSpace<'a> {
     layout: &'a Layout,
     trace: &'a TraceLayout,
     segments: Option<&'a Segments>,
+    seeded: bool,
 }
 
 /// A task with cells that no statement can claim, so that its rounds cannot be proven whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unprovable {
     /// A row of logits that no leaf holds.
-    #[error("layers: expected at most {LEAF} classes in the last entry where every step is traced, got {0}")]
+    #[error("layers: expected at most {LEAF} classes in the last entry where steps are traced, got {0}")]
     Classes(usize),
     /// Steps whose records no statement numbers.
     #[error("steps: expected less than 2^{STEP_BITS} where steps are traced, got {0}")]
     Steps(u32),
+    /// A batch with padding rows, whose bytes would be one term of every gradient.
+    #[error("batch: expected at least {LEAF} where steps are traced, got {0}")]
+    Batch(u32),
     /// Training data that do not fill a batch, or not their tree.
-    #[error("training records: expected {least} to {} where every step is traced, got {got}", 1 << DATA_DEPTH)]
+    #[error("training records: expected {least} to {} where steps are traced, got {got}", 1 << DATA_DEPTH)]
     Records {
         /// Records of a batch.
         least: u32,
@@ -51,6 +55,7 @@ pub fn provable(spec: &Spec, records: u32) -> Result<(), Unprovable> {
         TraceMode::None => Ok(()),
         _ if spec.classes() > LEAF => Err(Unprovable::Classes(spec.classes())),
         _ if spec.steps >> STEP_BITS != 0 => Err(Unprovable::Steps(spec.steps)),
+        _ if (spec.batch as usize) < LEAF => Err(Unprovable::Batch(spec.batch)),
         _ if !(spec.batch..=1 << DATA_DEPTH).contains(&records) => {
             Err(Unprovable::Records { least: spec.batch, got: records })
         }
@@ -78,9 +83,10 @@ pub enum Place {
 }
 
 impl<'a> CellSpace<'a> {
-    /// The cells of a round of `spec`, whose leaves and tensors are placed so.
-    pub fn new(spec: &'a Spec, layout: &'a Layout, trace: &'a TraceLayout) -> Self {
-        Self { spec, layout, trace, segments: None }
+    /// The cells of a round of `spec`, whose leaves and tensors are placed so, and which is `seeded`:
+    /// starts from the weights of the seed, so that it has init cells.
+    pub fn new(spec: &'a Spec, layout: &'a Layout, trace: &'a TraceLayout, seeded: bool) -> Self {
+        Self { spec, layout, trace, seeded, segments: None }
     }
 
     /// Of the kinds that are of a step, the cells of these segments only.
@@ -100,6 +106,7 @@ impl<'a> CellSpace<'a> {
     pub fn count(&self, kind: Kind) -> u64 {
         let rows = |id: TensorId| self.trace.tensor(id).map_or(0, |placed| placed.rows * placed.tile_cols());
         let count: usize = match kind {
+            Kind::Init if !self.seeded => 0,
             Kind::Update | Kind::Quantize | Kind::Init | Kind::Weights | Kind::Momentum => self.layout.leaf_count(),
             Kind::Link => 1,
             Kind::Input => rows(TensorId::Inputs(0)),

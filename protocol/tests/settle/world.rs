@@ -81,6 +81,7 @@ pub(crate) fn task(rules: Rules) -> Task {
         circuits: Circuits([[1; 32]; CircuitKind::ALL.len()]),
         srs: [2; 32],
         head: Head { state: 1000.into(), exponents: Fr::ZERO },
+        seeded: true,
         rules,
     }
 }

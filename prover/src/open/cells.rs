@@ -22,7 +22,7 @@ use pogo_protocol::cell::scale::{ScaleOpening, ScaleSample};
 use pogo_protocol::cell::weights::{WeightsOpening, WeightsSample};
 use pogo_protocol::cell::{ByteLeaf, Cell, CellOpening, ExponentsLeaf, Place, Record, WordLeaf};
 use pogo_protocol::data::DataSet;
-use pogo_protocol::fixed::LEAF;
+use pogo_protocol::fixed::{LEAF, bounded};
 use pogo_protocol::leaf::{FEATURES_DEPTH, feature_leaves, tag, weights_hash};
 use pogo_protocol::merkle::{Layout, LeafPlace, Path, Tree, hash_pairs};
 use pogo_protocol::model::{Exponents, State};
@@ -224,7 +224,7 @@ impl At<'_> {
             let (choice, weights, momenta_hash, path) = leaf_at(layout, before, leaf)?;
             return opening(choice, PeakValues::Weights(weights, momenta_hash, path));
         }
-        let (e, classes) = (used.input.wrapping_add(used.weights()), self.of.round.spec.classes());
+        let (e, classes) = (bounded(used.sums()), self.of.round.spec.classes());
         let row = peaks::of_trace(self.of.layout, &self.step.trace, scaled, tensor, e, classes);
         let (row, column) = row.ok_or(self.none())?;
         let values = match scaled {

@@ -10,7 +10,7 @@ use pogo_circuits::round::Claim;
 use pogo_circuits::step::{StepCircuit, StepShape};
 use pogo_circuits::testing::{Checker, Constraint};
 use pogo_protocol::cell::link::LinkSample;
-use pogo_protocol::cell::{Cell, CellOpening, CellSpace, Kind};
+use pogo_protocol::cell::{Cell, CellOpening, Kind};
 use pogo_protocol::statement::CellPart;
 use pogo_protocol::trace::TensorId;
 use pogo_prover::attack::mine::Mined;
@@ -36,9 +36,8 @@ fn open(mined: &Mined<'_>, cell: Cell) -> CellOpening {
 
 /// First, last and some cells between of every kind that reads a step.
 fn some_cells(ground: &Ground, step: u32) -> Vec<Cell> {
-    let round = &ground.round;
-    let space = CellSpace::new(&round.spec, &round.layout, round.trace.as_ref().expect("traces are committed to"));
-    let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_traced() || *kind == Kind::Init);
+    let space = ground.round.space().expect("traces are committed to");
+    let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_traced());
     kinds
         .flat_map(|kind| {
             let count = space.count(kind) as usize;
@@ -51,7 +50,7 @@ fn some_cells(ground: &Ground, step: u32) -> Vec<Cell> {
 #[test]
 fn circuits_of_true_cells_are_satisfied() {
     let checker = Checker::of::<StepCircuit>();
-    for (layers, batch, step) in [(&[70, 66, 5][..], 32, 0), (&[128, 64, 64], 64, LIE), (&[70, 5], 4, STEPS - 1)] {
+    for (layers, batch, step) in [(&[70, 66, 5][..], 64, 0), (&[128, 64, 64], 64, LIE), (&[70, 5], 128, STEPS - 1)] {
         let ground = Ground::new(layers, batch);
         let mined = ground.honest();
         let cells = some_cells(&ground, step);
@@ -108,6 +107,9 @@ fn circuits_refuse_what_the_plain_relations_refuse_and_nothing_else() {
     }
 }
 
+/// What a test does to the public side of a link.
+type Change = fn(&mut LinkSample);
+
 /// Links of the first round of a task and of the one after it, with other exponents at either end, and
 /// taken for the first or the last link.
 #[test]
@@ -122,14 +124,14 @@ fn a_link_holds_between_the_committed_exponents_and_in_its_place_only() {
         let (is_first, is_last) = (step == 0, step == STEPS - 1);
         let ends_early = mined.trace.records[step as usize + 1].head().exponents == honest.sample.end;
         early_ends += u32::from(ends_early && !is_last);
-        let other: [(fn(&mut LinkSample), bool); 5] = [
+        let others: [(Change, bool); 5] = [
             (|_| (), true),
             (|sample| sample.start += ark_bn254::Fr::from(1u64), !is_first),
             (|sample| sample.end += ark_bn254::Fr::from(1u64), !is_last),
             (|sample| sample.first ^= true, is_first),
             (|sample| sample.last ^= true, is_last || ends_early),
         ];
-        for (number, (change, holds)) in other.into_iter().enumerate() {
+        for (number, (change, holds)) in others.into_iter().enumerate() {
             let mut link = honest.clone();
             change(&mut link.sample);
             let plain = link.check(&mined.public().roots());
@@ -162,7 +164,7 @@ fn no_derived_cell_changes_what_is_shown() {
     let (ground, checker) = (Ground::small(), Checker::of::<StepCircuit>());
     let mined = ground.honest();
     let mut alone = BTreeSet::new();
-    let kinds = Kind::ALL.into_iter().filter(|&kind| (kind.is_traced() || kind == Kind::Init) && kind != Kind::Product);
+    let kinds = Kind::ALL.into_iter().filter(|&kind| kind.is_traced() && kind != Kind::Product);
     for kind in kinds {
         let cell = Cell::new(kind, if kind.is_of_step() { LIE } else { 0 }, 1 - u32::from(kind == Kind::Link));
         let circuit = circuit(&mined, open(&mined, cell));

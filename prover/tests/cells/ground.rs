@@ -53,7 +53,7 @@ impl Ground {
 
     /// Two tensors, nothing of whose size divides 64.
     pub(crate) fn small() -> Self {
-        Self::new(&[70, 66, 5], 32)
+        Self::new(&[70, 66, 5], 64)
     }
 
     pub(crate) fn job(&self) -> Job<'_> {

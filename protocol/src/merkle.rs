@@ -79,6 +79,18 @@ impl Tree {
         self.at(0, position)
     }
 
+    /// Puts another leaf at `position` and hashes the nodes above it anew.
+    ///
+    /// # Panics
+    /// When `position` is not one of those that the tree keeps nodes above.
+    pub fn replace(&mut self, position: usize, leaf: Fr) {
+        self.levels[0][position] = leaf;
+        for height in 1..self.levels.len() {
+            let index = position >> height;
+            self.levels[height][index] = node(self.at(height - 1, 2 * index), self.at(height - 1, 2 * index + 1));
+        }
+    }
+
     /// Siblings of `position` from the leaf level up.
     pub fn path(&self, position: usize) -> Path {
         (0..self.levels.len() - 1).map(|height| self.at(height, (position >> height) ^ 1)).collect()
@@ -278,6 +290,18 @@ impl Placed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tree_with_a_leaf_replaced_is_the_tree_over_the_new_leaves() {
+        let leaves = |changed: Option<usize>| {
+            (0..11).map(|i| Fr::from(if changed == Some(i) { 100 } else { i as u64 })).collect::<Vec<_>>()
+        };
+        for position in [0, 5, 10] {
+            let mut tree = Tree::new(5, leaves(None), hash_pairs);
+            tree.replace(position, Fr::from(100));
+            assert_eq!(tree, Tree::new(5, leaves(Some(position)), hash_pairs));
+        }
+    }
 
     #[test]
     fn nodes_hashed_elsewhere_have_the_root_of_their_tree() {

@@ -12,7 +12,7 @@ use crate::fixed::{self, BLOCK, LEAF, LEARNING_RATE_BOUND};
 use crate::leaf::{self, BLOCKS_PER_LEAF, LeafError, tag};
 use crate::merkle::{Path, root_of};
 use crate::poseidon;
-use crate::record::{pair, steps_root};
+use crate::record::{pair, record_leaf, steps_root};
 
 /// Where a leaf sits and how much of it is padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -335,7 +335,7 @@ impl RecordOpening {
 
     /// Steps root that this record has at `index` with the given state and update root.
     fn root(&self, state_root: Fr, update_root: Fr, index: usize, roots: &Roots) -> Fr {
-        let record = poseidon::hash(Fr::from(tag::RECORD), pair(state_root, update_root), self.rest);
+        let record = record_leaf(pair(state_root, update_root), self.rest);
         steps_root(root_of(record, index, &self.path), roots.record_count)
     }
 }

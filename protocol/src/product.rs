@@ -18,7 +18,7 @@ use crate::leaf::{LeafError, WORDS_PER_ELEMENT, bytes_leaf, pack_words, tag, wor
 use crate::merkle::{Path, Tree, node, root_of};
 use crate::opening::{Roots, Violation};
 use crate::poseidon;
-use crate::record::{StepRecord, exponents_root, pair, steps_root};
+use crate::record::{StepRecord, exponents_root, pair, record_leaf, rest, steps_root};
 use crate::statement::STEP_BITS;
 use crate::trace::{TensorId, Trace, TraceLayout};
 
@@ -335,8 +335,7 @@ impl TracedRecord {
             return None;
         }
         let [loss, used, next] = self.rest;
-        let rest = poseidon::sponge(Fr::from(tag::REST), &[trace_root, loss, used, next]);
-        let record = poseidon::hash(Fr::from(tag::RECORD), self.pair, rest);
+        let record = record_leaf(self.pair, rest(&[trace_root, loss, used, next]));
         Some(steps_root(root_of(record, index, &self.path), roots.record_count))
     }
 }

@@ -41,14 +41,13 @@ impl StepRecord {
 
     /// The record's leaf in the tree of steps.
     pub fn hash(&self) -> Fr {
-        poseidon::hash(Fr::from(tag::RECORD), pair(self.state_root, self.update_root), self.rest())
+        record_leaf(pair(self.state_root, self.update_root), self.rest())
     }
 
     /// Hash of all fields but the two roots.
     pub fn rest(&self) -> Fr {
         let exponents = [&self.exponents, &self.next_exponents].map(|exponents| exponents_root(exponents.as_ref()));
-        let message = [self.trace_root, Fr::from(self.loss), exponents[0], exponents[1]];
-        poseidon::sponge(Fr::from(tag::REST), &message)
+        rest(&[self.trace_root, Fr::from(self.loss), exponents[0], exponents[1]])
     }
 
     /// Canonical bytes.
@@ -87,6 +86,17 @@ impl StepRecord {
 /// The two roots of a record as one element.
 pub fn pair(state_root: Fr, update_root: Fr) -> Fr {
     poseidon::hash(Fr::from(tag::PAIR), state_root, update_root)
+}
+
+/// All fields of a record but the two roots as one element: root of the trace, loss, root of the
+/// exponents used, root of those for the next step.
+pub fn rest(fields: &[Fr; 4]) -> Fr {
+    poseidon::sponge(Fr::from(tag::REST), fields)
+}
+
+/// Leaf of a record in the tree of steps, from its [`pair`] and its [`rest`].
+pub fn record_leaf(pair: Fr, rest: Fr) -> Fr {
+    poseidon::hash(Fr::from(tag::RECORD), pair, rest)
 }
 
 /// Root over all records: their tree root and their count.

@@ -8,7 +8,9 @@ use crate::merkle::{self, Path, root_of};
 use crate::model::Exponents;
 use crate::opening::{Roots, Violation};
 use crate::poseidon;
-use crate::record::{EXPONENTS_DEPTH, StepRecord, exponent_slots, exponents_leaves, exponents_root, pair, steps_root};
+use crate::record::{
+    EXPONENTS_DEPTH, StepRecord, exponent_slots, exponents_leaves, exponents_root, pair, record_leaf, rest, steps_root,
+};
 
 /// Depths of the trees of a preset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,14 +50,17 @@ impl Record {
         Self { state_root, update_root, trace_root, loss: record.loss.into(), used, next, path }
     }
 
+    /// Its leaf in the tree of steps, with this root of the trace.
+    pub(super) fn leaf(&self, trace_root: Fr) -> Fr {
+        record_leaf(pair(self.state_root, self.update_root), rest(&[trace_root, self.loss, self.used, self.next]))
+    }
+
     /// Whether the record at `index` of the round is this one.
     ///
     /// # Errors
     /// [`Violation::Path`].
     pub fn check(&self, index: u32, roots: &Roots) -> Result<(), Violation> {
-        let rest = poseidon::sponge(Fr::from(tag::REST), &[self.trace_root, self.loss, self.used, self.next]);
-        let hash = poseidon::hash(Fr::from(tag::RECORD), pair(self.state_root, self.update_root), rest);
-        let root = steps_root(root_of(hash, index as usize, &self.path), roots.record_count);
+        let root = steps_root(root_of(self.leaf(self.trace_root), index as usize, &self.path), roots.record_count);
         let fits = (index as usize) >> self.path.len() == 0;
         ensure(fits && root == roots.steps, Violation::Path { what: "record", root: "steps" })
     }

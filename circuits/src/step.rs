@@ -13,6 +13,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::ConstraintSystem;
 use pogo_protocol::cell::activation::{ActivationOpening, ActivationSample};
 use pogo_protocol::cell::blank::{BlankOpening, BlankSample};
+use pogo_protocol::cell::disclosure::{Disclosed, DisclosureOpening, DisclosureSample};
 use pogo_protocol::cell::errors::{Dither, ErrorsOpening, ErrorsSample};
 use pogo_protocol::cell::init::{InitOpening, InitSample};
 use pogo_protocol::cell::input::{DATA_DEPTH, InputOpening, InputSample};
@@ -22,15 +23,17 @@ use pogo_protocol::cell::momentum::{Momenta, MomentumOpening, MomentumSample};
 use pogo_protocol::cell::peak::{Choice, PeakOpening, PeakSample, PeakValues, Rows, Scaled};
 use pogo_protocol::cell::scale::{ScaleOpening, ScaleSample};
 use pogo_protocol::cell::weights::{WeightsOpening, WeightsSample};
-use pogo_protocol::cell::{ByteLeaf, CellOpening, Depths, ExponentsLeaf, Record, WordLeaf};
+use pogo_protocol::cell::{ByteLeaf, CellOpening, Depths, ExponentsLeaf, WordLeaf};
 use pogo_protocol::fixed::{FEATURE_EXPONENT, LEAF};
 use pogo_protocol::leaf::FEATURES_DEPTH;
 use pogo_protocol::product::{Orientation, ProductOpening, TILE, TILE_HEIGHT, Tile, TracedRecord};
 use pogo_protocol::record::EXPONENTS_DEPTH;
 use pogo_protocol::statement::{CircuitKind, HEAD, STEP_ELEMENTS};
 
-use crate::cells::opened::{Fields, Opener};
-use crate::cells::{activation, blank, errors, init, input, link, loss, momentum, peak, product, scale, weights};
+use crate::cells::opened::{Fields, Opener, blank_record};
+use crate::cells::{
+    activation, blank, disclosure, errors, init, input, link, loss, momentum, peak, product, scale, weights,
+};
 use crate::chips::Columns;
 use crate::chips::arithmetic::Arithmetic;
 use crate::chips::poseidon::{Lane, convert};
@@ -135,6 +138,7 @@ fn assign(opener: &mut Opener, digest: [crate::grid::Cell; 2], opening: &CellOpe
         CellOpening::Init(opening) => init::assign(opener, opening),
         CellOpening::Peak(opening) => peak::assign(opener, opening),
         CellOpening::Scale(opening) => scale::assign(opener, opening),
+        CellOpening::Disclosure(opening) => disclosure::assign(opener, opening),
     }
 }
 
@@ -151,15 +155,7 @@ fn ranges(circuit: CircuitKind) -> &'static [Range] {
 fn blank_opening(shape: &StepShape) -> CellOpening {
     let zero = ark_bn254::Fr::from(0u64);
     let Depths { tree, steps, trace } = shape.depths;
-    let record = || Record {
-        state_root: zero,
-        update_root: zero,
-        trace_root: zero,
-        loss: zero,
-        used: zero,
-        next: zero,
-        path: vec![zero; steps],
-    };
+    let record = || blank_record(steps);
     let path = || vec![zero; trace];
     let bytes = || ByteLeaf { bytes: [0; LEAF], path: path() };
     let words = || WordLeaf { words: [0; LEAF], path: path() };
@@ -289,6 +285,10 @@ fn blank_opening(shape: &StepShape) -> CellOpening {
             weights: [0; LEAF],
             momenta_hash: zero,
             path: vec![zero; tree],
+        }),
+        CircuitKind::Disclosure => CellOpening::Disclosure(DisclosureOpening {
+            sample: DisclosureSample { to: zero, records: vec![Disclosed { index: 0, committed: false }] },
+            records: vec![record()],
         }),
     }
 }

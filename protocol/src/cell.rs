@@ -7,8 +7,8 @@
 //!
 //! The plain relation of each kind stands in a file of its own, beside what a prover opens for it:
 //! [`input`], [`weights`], [`crate::product`], [`activation`], [`loss`], [`errors`], [`momentum`],
-//! [`link`], [`init`], [`blank`], [`peak`], [`scale`]; update and quantize are in [`crate::opening`]. Circuits are held to
-//! them.
+//! [`link`], [`init`], [`blank`], [`peak`], [`scale`], [`disclosure`]; update and quantize are in
+//! [`crate::opening`]. Circuits are held to them.
 
 use core::fmt;
 use core::str::FromStr;
@@ -20,6 +20,7 @@ use crate::statement::Sample;
 
 pub mod activation;
 pub mod blank;
+pub mod disclosure;
 pub mod errors;
 pub mod init;
 pub mod input;
@@ -34,6 +35,7 @@ pub mod weights;
 
 use activation::ActivationOpening;
 use blank::BlankOpening;
+use disclosure::DisclosureOpening;
 use errors::ErrorsOpening;
 use init::InitOpening;
 use input::InputOpening;
@@ -79,11 +81,13 @@ pub enum Kind {
     Peak = 13,
     /// A weight that needs the exponent of a 4-bit tensor.
     Scale = 14,
+    /// Records that get the roots of their traces after the commitment.
+    Disclosure = 15,
 }
 
 impl Kind {
     /// All kinds, by number.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Update,
         Self::Quantize,
         Self::Init,
@@ -98,6 +102,7 @@ impl Kind {
         Self::Blank,
         Self::Peak,
         Self::Scale,
+        Self::Disclosure,
     ];
 
     /// Name in text and in the domain of its draw.
@@ -117,17 +122,18 @@ impl Kind {
             Self::Blank => "blank",
             Self::Peak => "peak",
             Self::Scale => "scale",
+            Self::Disclosure => "disclosure",
         }
     }
 
     /// Whether every step has cells of this kind; else the round as a whole has.
     pub fn is_of_step(self) -> bool {
-        !matches!(self, Self::Quantize | Self::Init | Self::Scale)
+        !matches!(self, Self::Quantize | Self::Init | Self::Scale | Self::Disclosure)
     }
 
     /// Whether rounds that commit to traces draw its cells beside those of update and quantize.
     pub fn is_traced(self) -> bool {
-        !matches!(self, Self::Update | Self::Quantize | Self::Init)
+        !matches!(self, Self::Update | Self::Quantize | Self::Init | Self::Disclosure)
     }
 
     fn from_number(number: u8) -> Option<Self> {
@@ -252,6 +258,8 @@ pub enum CellOpening {
     Peak(PeakOpening),
     /// Of a scale cell.
     Scale(ScaleOpening),
+    /// Of a disclosure.
+    Disclosure(DisclosureOpening),
 }
 
 impl CellOpening {
@@ -270,6 +278,7 @@ impl CellOpening {
             Self::Init(opening) => Sample::Init(opening.sample),
             Self::Peak(opening) => Sample::Peak(opening.sample),
             Self::Scale(opening) => Sample::Scale(opening.sample),
+            Self::Disclosure(opening) => Sample::Disclosure(opening.sample.clone()),
         }
     }
 
@@ -291,6 +300,7 @@ impl CellOpening {
             Self::Init(opening) => opening.check(roots),
             Self::Peak(opening) => opening.check(roots),
             Self::Scale(opening) => opening.check(roots),
+            Self::Disclosure(opening) => opening.check(roots),
         }
     }
 }

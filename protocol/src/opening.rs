@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
 
+use crate::cell::disclosure::DISCLOSED;
 use crate::codec::{CodecError, Reader, Writer};
 use crate::fixed::{self, BLOCK, LEAF, LEARNING_RATE_BOUND};
 use crate::leaf::{self, BLOCKS_PER_LEAF, LeafError, tag};
@@ -197,6 +198,14 @@ pub enum Violation {
     /// What is opened is of another kind of cell than the sample.
     #[error("what is opened is of another kind of cell")]
     OtherCell,
+    /// A disclosure that names no record or too many, or opens others than it names.
+    #[error("records of a disclosure: expected 1 to {DISCLOSED}, each opened, got {named} and {opened} opened")]
+    Disclosed {
+        /// Records that the sample names.
+        named: usize,
+        /// Records opened.
+        opened: usize,
+    },
     /// A record does not follow from the one before it.
     #[error("{field} of a record does not follow from the record before it")]
     Link {

@@ -23,6 +23,7 @@ use ark_ff::{AdditiveGroup, BigInt, PrimeField};
 
 use crate::cell::activation::ActivationSample;
 use crate::cell::blank::{BlankSample, zero_leaf};
+use crate::cell::disclosure::DisclosureSample;
 use crate::cell::errors::{Dither, ErrorsSample};
 use crate::cell::init::{InitSample, first_leaf};
 use crate::cell::input::InputSample;
@@ -164,11 +165,13 @@ pub enum CircuitKind {
     Peak(Scaled),
     /// Scale cells.
     Scale,
+    /// Disclosures.
+    Disclosure,
 }
 
 impl CircuitKind {
     /// All circuits, in the order in which a round proves them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Round,
         Self::Link,
         Self::Input,
@@ -187,6 +190,7 @@ impl CircuitKind {
         Self::Peak(Scaled::Losses),
         Self::Scale,
         Self::Init,
+        Self::Disclosure,
     ];
 
     /// Name in files and tables.
@@ -210,13 +214,14 @@ impl CircuitKind {
             Self::Peak(Scaled::Errors) => "errors-peak",
             Self::Peak(Scaled::Losses) => "loss-peak",
             Self::Scale => "scale",
+            Self::Disclosure => "disclosure",
         }
     }
 
     /// Cells that one proof carries, as many as fit its rows; of the round circuit this many of both kinds.
     pub fn capacity(self) -> usize {
         match self {
-            Self::Product(_) => 1,
+            Self::Product(_) | Self::Disclosure => 1,
             Self::Loss => 3,
             Self::Errors => 6,
             Self::Peak(Scaled::Losses) => 4,
@@ -308,7 +313,7 @@ pub struct PublicRound<'a> {
 }
 
 /// What is public of one cell other than update and quantize.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sample {
     /// Of a link cell.
     Link(LinkSample),
@@ -334,6 +339,8 @@ pub enum Sample {
     Peak(PeakSample),
     /// Of a scale cell.
     Scale(ScaleSample),
+    /// Of a disclosure.
+    Disclosure(DisclosureSample),
 }
 
 impl Sample {
@@ -352,6 +359,7 @@ impl Sample {
             Self::Init(_) => CircuitKind::Init,
             Self::Peak(sample) => CircuitKind::Peak(sample.scaled),
             Self::Scale(_) => CircuitKind::Scale,
+            Self::Disclosure(_) => CircuitKind::Disclosure,
         }
     }
 
@@ -370,6 +378,7 @@ impl Sample {
             Self::Init(sample) => sample.elements(),
             Self::Peak(sample) => sample.elements(),
             Self::Scale(sample) => sample.elements(),
+            Self::Disclosure(sample) => sample.elements(),
         }
     }
 }

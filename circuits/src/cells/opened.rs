@@ -69,6 +69,12 @@ pub(crate) struct Room {
     pub(crate) most: Cell,
 }
 
+/// A record of zeros.
+pub(crate) fn blank_record(depth: usize) -> Record {
+    let [state_root, update_root, trace_root, loss, used, next] = [ark_bn254::Fr::from(0u64); 6];
+    Record { state_root, update_root, trace_root, loss, used, next, path: vec![state_root; depth] }
+}
+
 impl Opener {
     /// A witness value without a range.
     pub(crate) fn input(&mut self, value: ark_bn254::Fr, name: &'static str) -> Cell {
@@ -80,14 +86,25 @@ impl Opener {
 
     /// The step and, one more, the number of the record after it.
     pub(crate) fn step(&mut self, step: u32) -> (Bits, Bits) {
-        let (depth, lines) = (self.depths.steps, &mut self.arithmetic.lines);
-        assert!(depth <= STEP_BITS as usize, "depth {depth} of the records does not fit the sample");
+        let (depth, lines) = (self.record_depth(), &mut self.arithmetic.lines);
         let step = lines.bits(&mut self.grid, step.into(), depth, Source::Input, "step bit");
         let next = lines.increment(&mut self.grid, step.value);
         let index = self.grid.integer(next);
         let index = lines.bits(&mut self.grid, index, depth, Source::Derived, "record bit");
         self.grid.equal(index.value, next);
         (step, index)
+    }
+
+    /// The number of a record.
+    pub(crate) fn record_index(&mut self, index: u32) -> Bits {
+        let depth = self.record_depth();
+        self.bits(index.into(), depth, "record bit")
+    }
+
+    fn record_depth(&self) -> usize {
+        let depth = self.depths.steps;
+        assert!(depth <= STEP_BITS as usize, "depth {depth} of the records does not fit the sample");
+        depth
     }
 
     /// A position in a trace.
@@ -126,21 +143,36 @@ impl Opener {
 
     /// A record with all its fields, in the steps root at `index`.
     pub(crate) fn record(&mut self, record: &Record, index: &Bits) -> RecordCells {
-        let cells = RecordCells {
+        let cells = self.fields(record);
+        let pair = self.pair(&cells);
+        let hash = self.record_leaf(pair, cells.trace_root, &cells);
+        self.in_steps(hash, index, &record.path);
+        cells
+    }
+
+    /// All fields of a record.
+    pub(crate) fn fields(&mut self, record: &Record) -> RecordCells {
+        RecordCells {
             state_root: self.input(record.state_root, "state root"),
             update_root: self.input(record.update_root, "update root"),
             trace_root: self.input(record.trace_root, "trace root"),
             loss: self.input(record.loss, "loss"),
             used: self.input(record.used, "exponents used"),
             next: self.input(record.next, "exponents for the next step"),
-        };
-        let zero = self.arithmetic.zero;
-        let (grid, lane) = (&mut self.grid, &mut self.lane);
-        let pair = lane.hash(grid, tag::PAIR, Operand::Copy(cells.state_root), Operand::Copy(cells.update_root));
-        let rest = lane.sponge(grid, tag::REST, &[cells.trace_root, cells.loss, cells.used, cells.next], zero);
-        let hash = lane.hash(grid, tag::RECORD, Operand::Copy(pair), Operand::Copy(rest));
-        self.in_steps(hash, index, &record.path);
-        cells
+        }
+    }
+
+    /// Both roots of a record as one element.
+    pub(crate) fn pair(&mut self, record: &RecordCells) -> Cell {
+        let [state, update] = [record.state_root, record.update_root].map(Operand::Copy);
+        self.lane.hash(&mut self.grid, tag::PAIR, state, update)
+    }
+
+    /// Leaf of a record with this pair of roots and this root of the trace.
+    pub(crate) fn record_leaf(&mut self, pair: Cell, trace_root: Cell, record: &RecordCells) -> Cell {
+        let (grid, lane, zero) = (&mut self.grid, &mut self.lane, self.arithmetic.zero);
+        let rest = lane.sponge(grid, tag::REST, &[trace_root, record.loss, record.used, record.next], zero);
+        lane.hash(grid, tag::RECORD, Operand::Copy(pair), Operand::Copy(rest))
     }
 
     /// A record of which the root of the trace's tree is at hand, in the steps root at `index`.
@@ -161,10 +193,15 @@ impl Opener {
 
     /// Constrains a record, hashed last, to be in the steps root at `index`.
     fn in_steps(&mut self, hash: Cell, index: &Bits, path: &[ark_bn254::Fr]) {
-        let root = self.path(hash, index, path);
-        let count = Operand::Copy(self.publics.record_count);
-        let root = self.lane.hash(&mut self.grid, tag::STEPS_ROOT, Operand::Copy(root), count);
+        let tree = self.path(hash, index, path);
+        let root = self.steps_root(tree);
         self.grid.equal(root, self.publics.steps_root);
+    }
+
+    /// Root over the records whose tree has this root.
+    pub(crate) fn steps_root(&mut self, tree: Cell) -> Cell {
+        let count = Operand::Copy(self.publics.record_count);
+        self.lane.hash(&mut self.grid, tag::STEPS_ROOT, Operand::Copy(tree), count)
     }
 
     /// Constrains the leaf, hashed last, to stand in the trace of a record.
@@ -197,12 +234,23 @@ impl Opener {
     pub(crate) fn path_from(&mut self, leaf: Cell, position: &Bits, path: &[ark_bn254::Fr]) -> Cell {
         assert_eq!(position.bits.len(), path.len(), "path length of an opening");
         let sibling = self.input(path[0], "sibling of a leaf");
-        let (grid, bit) = (&mut self.grid, position.bits[0]);
-        let left = self.arithmetic.choose(grid, bit, sibling, leaf);
-        let right = self.arithmetic.choose(grid, bit, leaf, sibling);
-        let node = self.lane.hash(grid, tag::NODE, Operand::Copy(left), Operand::Copy(right));
+        let node = self.node(leaf, position.bits[0], sibling);
         let siblings: Vec<Fr> = path[1..].iter().copied().map(convert).collect();
         self.lane.path(&mut self.grid, tag::NODE, node, &position.bits[1..], &siblings)
+    }
+
+    /// Root of a path from a leaf that stands anywhere, with siblings that another path has as well.
+    pub(crate) fn path_beside(&mut self, leaf: Cell, position: &Bits, siblings: &[Cell]) -> Cell {
+        assert_eq!(position.bits.len(), siblings.len(), "path length of an opening");
+        position.bits.iter().zip(siblings).fold(leaf, |child, (&bit, &sibling)| self.node(child, bit, sibling))
+    }
+
+    /// The node over a child, which stands left (bit 0) or right (bit 1), and its sibling.
+    fn node(&mut self, child: Cell, bit: Cell, sibling: Cell) -> Cell {
+        let grid = &mut self.grid;
+        let left = self.arithmetic.choose(grid, bit, sibling, child);
+        let right = self.arithmetic.choose(grid, bit, child, sibling);
+        self.lane.hash(grid, tag::NODE, Operand::Copy(left), Operand::Copy(right))
     }
 
     /// Exponents of a tensor of `tensors` under a root.

@@ -99,6 +99,7 @@ fn disputed(public: &PublicRound<'_>, kind: Kind) -> String {
         (Kind::Update, _) => format!("a step below {steps} and a leaf below {leaves}"),
         (Kind::Quantize, _) => format!("a leaf below {leaves}"),
         (Kind::Init, _) => "no cell of the first state, which the settlement compares".to_owned(),
+        (Kind::Disclosure, _) => "no disclosure, which is no part of a round".to_owned(),
         (_, Some(space)) if kind.is_of_step() => {
             format!("a step below {steps} and a number below {}", space.count(kind))
         }

@@ -76,7 +76,8 @@ impl<'a> CellSpace<'a> {
         Self { spec, layout, trace }
     }
 
-    /// Cells of a kind in one step, or in the round where the kind is not of a step.
+    /// Cells of a kind in one step, or in the round where the kind is not of a step. Disclosures are
+    /// not counted: which records are disclosed is no part of a round.
     pub fn count(&self, kind: Kind) -> u64 {
         let rows = |id: TensorId| self.trace.tensor(id).map_or(0, |placed| placed.rows * placed.tile_cols());
         let count: usize = match kind {
@@ -90,6 +91,7 @@ impl<'a> CellSpace<'a> {
             Kind::Blank => self.padded().map(blanks).sum(),
             Kind::Peak => self.exponents().count(),
             Kind::Scale => self.tensors(),
+            Kind::Disclosure => 0,
         };
         count as u64
     }
@@ -127,6 +129,7 @@ impl<'a> CellSpace<'a> {
             Kind::Blank => self.blank(index),
             Kind::Peak => self.exponents().nth(index).map(|(scaled, tensor)| Place::Exponent(scaled, tensor)),
             Kind::Scale => Some(Place::Tensor(index)),
+            Kind::Disclosure => None,
         }
     }
 

@@ -17,6 +17,7 @@ use crate::store::Store;
 use crate::train::{Job, Stepper, Trace};
 
 pub mod cells;
+pub mod disclosure;
 mod peaks;
 
 /// Opens the samples of every part of a challenge.

@@ -1,7 +1,8 @@
 //! Every cell of an honest round holds, and a lie at one place breaks the cells that read it and no
-//! others: in plain code here, in circuits in [`circuits`].
+//! others: in plain code here, in circuits in [`circuits`]. Disclosures are in [`disclosure`].
 
 mod circuits;
+mod disclosure;
 mod ground;
 
 use ark_bn254::Fr;

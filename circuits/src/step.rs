@@ -13,6 +13,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::ConstraintSystem;
 use pogo_protocol::cell::activation::{ActivationOpening, ActivationSample};
 use pogo_protocol::cell::blank::{BlankOpening, BlankSample};
+use pogo_protocol::cell::dequantize::{DequantizeOpening, DequantizeSample};
 use pogo_protocol::cell::errors::{Dither, ErrorsOpening, ErrorsSample};
 use pogo_protocol::cell::init::{InitOpening, InitSample};
 use pogo_protocol::cell::input::{DATA_DEPTH, InputOpening, InputSample};
@@ -24,13 +25,15 @@ use pogo_protocol::cell::scale::{ScaleOpening, ScaleSample};
 use pogo_protocol::cell::weights::{WeightsOpening, WeightsSample};
 use pogo_protocol::cell::{ByteLeaf, CellOpening, Depths, ExponentsLeaf, Record, WordLeaf};
 use pogo_protocol::fixed::{FEATURE_EXPONENT, LEAF};
-use pogo_protocol::leaf::FEATURES_DEPTH;
+use pogo_protocol::leaf::{BLOCKS_PER_LEAF, FEATURES_DEPTH};
 use pogo_protocol::product::{Orientation, ProductOpening, TILE, TILE_HEIGHT, Tile, TracedRecord};
 use pogo_protocol::record::EXPONENTS_DEPTH;
 use pogo_protocol::statement::{CircuitKind, HEAD, STEP_ELEMENTS};
 
 use crate::cells::opened::{Fields, Opener};
-use crate::cells::{activation, blank, errors, init, input, link, loss, momentum, peak, product, scale, weights};
+use crate::cells::{
+    activation, blank, dequantize, errors, init, input, link, loss, momentum, peak, product, scale, weights,
+};
 use crate::chips::Columns;
 use crate::chips::arithmetic::Arithmetic;
 use crate::chips::poseidon::{Lane, convert};
@@ -148,6 +151,7 @@ fn assign(opener: &mut Opener, digest: [crate::grid::Cell; 2], opening: &CellOpe
         CellOpening::Init(opening) => init::assign(opener, opening),
         CellOpening::Peak(opening) => peak::assign(opener, opening),
         CellOpening::Scale(opening) => scale::assign(opener, opening),
+        CellOpening::Dequantize(opening) => dequantize::assign(opener, opening),
     }
 }
 
@@ -156,6 +160,7 @@ fn ranges(circuit: CircuitKind) -> &'static [Range] {
     match circuit {
         CircuitKind::Loss | CircuitKind::Peak(Scaled::Losses) => &Range::SOFTMAX,
         CircuitKind::Momentum => &Range::AVERAGES,
+        CircuitKind::Dequantize => &Range::CODES,
         _ => &Range::ARITHMETIC,
     }
 }
@@ -302,6 +307,14 @@ fn blank_opening(shape: &StepShape) -> CellOpening {
             weights: [0; LEAF],
             momenta_hash: zero,
             path: vec![zero; tree],
+        }),
+        CircuitKind::Dequantize => CellOpening::Dequantize(DequantizeOpening {
+            sample: DequantizeSample { step: 0, model: 0, trace: 0 },
+            after: record(),
+            codes: [0; LEAF],
+            scales: [1; BLOCKS_PER_LEAF],
+            path: vec![zero; tree],
+            expanded: bytes(),
         }),
     }
 }

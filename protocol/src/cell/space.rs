@@ -9,9 +9,9 @@ use crate::fixed::LEAF;
 use crate::merkle::{Layout, LeafPlace};
 use crate::model::{Spec, TraceMode};
 use crate::product::{Orientation, ProductCell};
-use crate::trace::{Placed, TensorId, TraceLayout};
+use crate::trace::{Pass, Placed, TensorId, TraceLayout};
 
-/// All cells of the rounds of a spec.
+/// All cells of the rounds of a spec, or of an evaluation.
 #[derive(Clone, Debug)]
 pub struct CellSpace<'a> {
     spec: &'a Spec,
@@ -82,9 +82,18 @@ impl<'a> CellSpace<'a> {
 
     /// Cells of a kind in one step, or in the round where the kind is not of a step.
     pub fn count(&self, kind: Kind) -> u64 {
+        let has = match self.trace.pass() {
+            Pass::Training => kind != Kind::Dequantize,
+            Pass::Evaluation => kind.is_evaluated(),
+        };
+        if !has {
+            return 0;
+        }
         let rows = |id: TensorId| self.trace.tensor(id).map_or(0, |placed| placed.rows * placed.tile_cols());
         let count: usize = match kind {
-            Kind::Update | Kind::Quantize | Kind::Init | Kind::Weights | Kind::Momentum => self.layout.leaf_count(),
+            Kind::Update | Kind::Quantize | Kind::Init | Kind::Weights | Kind::Momentum | Kind::Dequantize => {
+                self.layout.leaf_count()
+            }
             Kind::Link => 1,
             Kind::Input => rows(TensorId::Inputs(0)),
             Kind::Loss => self.spec.batch as usize,
@@ -119,7 +128,7 @@ impl<'a> CellSpace<'a> {
         }
         let index = cell.index as usize;
         match cell.kind {
-            Kind::Update | Kind::Quantize | Kind::Init | Kind::Weights | Kind::Momentum => {
+            Kind::Update | Kind::Quantize | Kind::Init | Kind::Weights | Kind::Momentum | Kind::Dequantize => {
                 Some(Place::Leaf(self.layout.place(index)))
             }
             Kind::Link => Some(Place::Step),

@@ -2,6 +2,7 @@
 //! others: in plain code here, in circuits in [`circuits`].
 
 mod circuits;
+mod evaluation;
 mod ground;
 
 use ark_bn254::Fr;

@@ -10,6 +10,7 @@ use pogo_prover::train::{RECORDS, UPDATES, checkpoint_name};
 
 use super::{Done, Work};
 use crate::dispute;
+use crate::evaluation;
 use crate::failure::Failure;
 use crate::output::{Table, bytes};
 use crate::workspace::{Published, TRACES, VERDICT, Workspace, list_folder, parse, part_file, read};
@@ -47,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let mut folders = Published::FOLDERS.to_vec();
     if workspace.store.has(VERDICT) {
         files.push(from.join(VERDICT));
-        folders.extend([Published::ATTESTATIONS, dispute::FOLDER]);
+        folders.extend([Published::ATTESTATIONS, dispute::FOLDER, evaluation::FOLDER]);
     }
     let last = checkpoint_name(workspace.setup.spec.steps);
     if arguments.state {

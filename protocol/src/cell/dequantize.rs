@@ -29,13 +29,14 @@ pub struct DequantizeSample {
 }
 
 impl DequantizeSample {
-    /// `step | model | trace`, low first.
-    pub fn elements(&self) -> Vec<Fr> {
-        alloc::vec![packed(&[
+    /// `step | model | trace`, low first; none where one does not fit its bits.
+    pub fn elements(&self) -> Option<Vec<Fr>> {
+        let packed = packed(&[
             (self.step.into(), STEP_BITS),
             (self.model as u64, POSITION_BITS),
             (self.trace as u64, TRACE_BITS),
-        ])]
+        ])?;
+        Some(alloc::vec![packed])
     }
 }
 

@@ -11,9 +11,10 @@ use crate::merkle::{Layout, LeafPlace};
 use crate::model::{Spec, TraceMode};
 use crate::product::{Orientation, ProductCell};
 use crate::statement::STEP_BITS;
-use crate::trace::{Placed, TensorId, TraceLayout};
+use crate::trace::{Pass, Placed, TensorId, TraceLayout};
 
-/// All cells of the rounds of a spec, or those of the disclosed segments of one round.
+/// All cells of the rounds of a spec, those of the disclosed segments of one round, or those of an
+/// evaluation.
 #[derive(Clone, Debug)]
 pub struct CellSpace<'a> {
     spec: &'a Spec,
@@ -104,10 +105,19 @@ impl<'a> CellSpace<'a> {
     /// Cells of a kind in one step, or in the round where the kind is not of a step. Disclosures are
     /// not counted: which records are disclosed is no part of a round.
     pub fn count(&self, kind: Kind) -> u64 {
+        let has = match self.trace.pass() {
+            Pass::Training => kind != Kind::Dequantize,
+            Pass::Evaluation => kind.is_evaluated(),
+        };
+        if !has {
+            return 0;
+        }
         let rows = |id: TensorId| self.trace.tensor(id).map_or(0, |placed| placed.rows * placed.tile_cols());
         let count: usize = match kind {
             Kind::Init if !self.seeded => 0,
-            Kind::Update | Kind::Quantize | Kind::Init | Kind::Weights | Kind::Momentum => self.layout.leaf_count(),
+            Kind::Update | Kind::Quantize | Kind::Init | Kind::Weights | Kind::Momentum | Kind::Dequantize => {
+                self.layout.leaf_count()
+            }
             Kind::Link => 1,
             Kind::Input => rows(TensorId::Inputs(0)),
             Kind::Loss => self.spec.batch as usize,
@@ -154,7 +164,7 @@ impl<'a> CellSpace<'a> {
         }
         let index = cell.index as usize;
         match cell.kind {
-            Kind::Update | Kind::Quantize | Kind::Init | Kind::Weights | Kind::Momentum => {
+            Kind::Update | Kind::Quantize | Kind::Init | Kind::Weights | Kind::Momentum | Kind::Dequantize => {
                 Some(Place::Leaf(self.layout.place(index)))
             }
             Kind::Link => Some(Place::Step),

@@ -10,7 +10,8 @@ use pogo_circuits::round::Claim;
 use pogo_circuits::step::{StepCircuit, StepShape};
 use pogo_circuits::testing::{Checker, Constraint};
 use pogo_protocol::cell::link::LinkSample;
-use pogo_protocol::cell::{Cell, CellOpening, Kind};
+use pogo_protocol::cell::{Cell, CellOpening, Depths, Kind};
+use pogo_protocol::opening::Roots;
 use pogo_protocol::statement::CellPart;
 use pogo_protocol::trace::TensorId;
 use pogo_prover::attack::mine::Mined;
@@ -23,8 +24,13 @@ const K: u32 = 15;
 
 /// The circuit of one cell of a round.
 fn circuit(mined: &Mined<'_>, opening: CellOpening) -> StepCircuit {
-    let shape = StepShape { k: K, circuit: opening.sample().circuit(), cells: 1, depths: mined.job.round.depths() };
-    let claim = Claim { digest: [3u64.into(), 5u64.into()], roots: mined.public().roots() };
+    circuit_of(mined.public().roots(), mined.job.round.depths(), opening)
+}
+
+/// The circuit of one cell under these roots.
+pub(crate) fn circuit_of(roots: Roots, depths: Depths, opening: CellOpening) -> StepCircuit {
+    let shape = StepShape { k: K, circuit: opening.sample().circuit(), cells: 1, depths };
+    let claim = Claim { digest: [3u64.into(), 5u64.into()], roots };
     StepCircuit::new(shape, claim, vec![opening])
 }
 
@@ -167,38 +173,48 @@ fn no_derived_cell_changes_what_is_shown() {
     let kinds = Kind::ALL.into_iter().filter(|&kind| kind.is_traced() && kind != Kind::Product);
     for kind in kinds {
         let cell = Cell::new(kind, if kind.is_of_step() { LIE } else { 0 }, 1 - u32::from(kind == Kind::Link));
-        let circuit = circuit(&mined, open(&mined, cell));
-        let honest = circuit.grid();
-        let mut classes: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-        for (at, assignment) in honest.assignments.iter().enumerate() {
-            classes.entry((assignment.origin, assignment.name, assignment.cell.column)).or_default().push(at);
-        }
-        let members = |members: &Vec<usize>| [members[0], members[members.len() / 2], members[members.len() - 1]];
-        let tampered: BTreeSet<usize> = classes
-            .iter()
-            .filter(|((origin, name, _), _)| *origin != Origin::Input && !HASHING.contains(name))
-            .flat_map(|(_, all)| members(all))
-            .collect();
-        let changes = tampered.into_iter().flat_map(|at| [(at, Fr::ONE), (at, -Fr::ONE), (at, Fr::from(1 << 20))]);
-        let outcomes: Vec<(usize, bool, BTreeSet<Constraint>)> = changes
-            .collect::<Vec<_>>()
-            .into_par_iter()
-            .map(|change| {
-                let grid = circuit.tampered_grid(&[change]);
-                let broken = checker.broken(&grid, &instances(&honest));
-                let same = broken.is_empty();
-                (change.0, same, broken.into_iter().filter(|constraint| !is_root(constraint)).collect())
-            })
-            .collect();
-        for (at, same, broken) in outcomes {
-            assert!(same || !broken.is_empty(), "{cell}: {:?} may be altered", honest.assignments[at]);
-            if broken.len() == 1 {
-                alone.extend(broken);
-            }
-        }
+        alone.extend(alone_against_lies(&checker, cell, &circuit(&mined, open(&mined, cell))));
     }
     // Each gate and range is what stands between some lie and a proof.
     for needed in ["gate multiply", "gate horner", "gate pad", "lookup bit", "lookup 11 bits"] {
         assert!(alone.iter().any(|constraint| constraint.to_string().starts_with(needed)), "{needed}: {alone:?}");
     }
+}
+
+/// Alters derived cells of the circuit of a cell one by one; the constraints that stand alone against one
+/// of these lies.
+///
+/// # Panics
+/// When a lie breaks nothing.
+pub(crate) fn alone_against_lies(checker: &Checker, cell: Cell, circuit: &StepCircuit) -> BTreeSet<Constraint> {
+    let mut alone = BTreeSet::new();
+    let honest = circuit.grid();
+    let mut classes: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for (at, assignment) in honest.assignments.iter().enumerate() {
+        classes.entry((assignment.origin, assignment.name, assignment.cell.column)).or_default().push(at);
+    }
+    let members = |members: &Vec<usize>| [members[0], members[members.len() / 2], members[members.len() - 1]];
+    let tampered: BTreeSet<usize> = classes
+        .iter()
+        .filter(|((origin, name, _), _)| *origin != Origin::Input && !HASHING.contains(name))
+        .flat_map(|(_, all)| members(all))
+        .collect();
+    let changes = tampered.into_iter().flat_map(|at| [(at, Fr::ONE), (at, -Fr::ONE), (at, Fr::from(1 << 20))]);
+    let outcomes: Vec<(usize, bool, BTreeSet<Constraint>)> = changes
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .map(|change| {
+            let grid = circuit.tampered_grid(&[change]);
+            let broken = checker.broken(&grid, &instances(&honest));
+            let same = broken.is_empty();
+            (change.0, same, broken.into_iter().filter(|constraint| !is_root(constraint)).collect())
+        })
+        .collect();
+    for (at, same, broken) in outcomes {
+        assert!(same || !broken.is_empty(), "{cell}: {:?} may be altered", honest.assignments[at]);
+        if broken.len() == 1 {
+            alone.extend(broken);
+        }
+    }
+    alone
 }

@@ -21,7 +21,7 @@ pub(crate) const LIE: u32 = 1;
 /// A round on noise, which commits to the trace of every step.
 pub(crate) struct Ground {
     pub(crate) round: Round,
-    data: DataSet,
+    pub(crate) data: DataSet,
 }
 
 impl Ground {

@@ -3,6 +3,7 @@
 
 mod circuits;
 mod disclosure;
+mod evaluation;
 mod ground;
 
 use ark_bn254::Fr;

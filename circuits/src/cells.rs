@@ -2,6 +2,7 @@
 
 pub mod activation;
 pub mod blank;
+pub mod dequantize;
 pub mod disclosure;
 pub mod errors;
 pub mod init;

@@ -13,6 +13,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::ConstraintSystem;
 use pogo_protocol::cell::activation::{ActivationOpening, ActivationSample};
 use pogo_protocol::cell::blank::{BlankOpening, BlankSample};
+use pogo_protocol::cell::dequantize::{DequantizeOpening, DequantizeSample};
 use pogo_protocol::cell::disclosure::{Disclosed, DisclosureOpening, DisclosureSample};
 use pogo_protocol::cell::errors::{Dither, ErrorsOpening, ErrorsSample};
 use pogo_protocol::cell::init::{InitOpening, InitSample};
@@ -25,14 +26,14 @@ use pogo_protocol::cell::scale::{ScaleOpening, ScaleSample};
 use pogo_protocol::cell::weights::{WeightsOpening, WeightsSample};
 use pogo_protocol::cell::{ByteLeaf, CellOpening, Depths, ExponentsLeaf, WordLeaf};
 use pogo_protocol::fixed::{FEATURE_EXPONENT, LEAF};
-use pogo_protocol::leaf::FEATURES_DEPTH;
+use pogo_protocol::leaf::{BLOCKS_PER_LEAF, FEATURES_DEPTH};
 use pogo_protocol::product::{Orientation, ProductOpening, TILE, TILE_HEIGHT, Tile, TracedRecord};
 use pogo_protocol::record::EXPONENTS_DEPTH;
 use pogo_protocol::statement::{CircuitKind, HEAD, STEP_ELEMENTS};
 
 use crate::cells::opened::{Fields, Opener, blank_record};
 use crate::cells::{
-    activation, blank, disclosure, errors, init, input, link, loss, momentum, peak, product, scale, weights,
+    activation, blank, dequantize, disclosure, errors, init, input, link, loss, momentum, peak, product, scale, weights,
 };
 use crate::chips::Columns;
 use crate::chips::arithmetic::Arithmetic;
@@ -152,6 +153,7 @@ fn assign(opener: &mut Opener, digest: [crate::grid::Cell; 2], opening: &CellOpe
         CellOpening::Peak(opening) => peak::assign(opener, opening),
         CellOpening::Scale(opening) => scale::assign(opener, opening),
         CellOpening::Disclosure(opening) => disclosure::assign(opener, opening),
+        CellOpening::Dequantize(opening) => dequantize::assign(opener, opening),
     }
 }
 
@@ -160,6 +162,7 @@ fn ranges(circuit: CircuitKind) -> &'static [Range] {
     match circuit {
         CircuitKind::Loss | CircuitKind::Peak(Scaled::Losses) => &Range::SOFTMAX,
         CircuitKind::Momentum => &Range::AVERAGES,
+        CircuitKind::Dequantize => &Range::CODES,
         _ => &Range::ARITHMETIC,
     }
 }
@@ -302,6 +305,14 @@ fn blank_opening(shape: &StepShape) -> CellOpening {
         CircuitKind::Disclosure => CellOpening::Disclosure(DisclosureOpening {
             sample: DisclosureSample { to: zero, records: vec![Disclosed { index: 0, committed: false }] },
             records: vec![record()],
+        }),
+        CircuitKind::Dequantize => CellOpening::Dequantize(DequantizeOpening {
+            sample: DequantizeSample { step: 0, model: 0, trace: 0 },
+            after: record(),
+            codes: [0; LEAF],
+            scales: [1; BLOCKS_PER_LEAF],
+            path: vec![zero; tree],
+            expanded: bytes(),
         }),
     }
 }

@@ -71,6 +71,7 @@ fn sample(spec: &Spec, layout: &Layout, trace: &TraceLayout, cell: Cell) -> Samp
         commitment: &commitment,
         context,
         records: 100,
+        seeded: true,
         beacon: [0; 32],
         circuits: &circuits,
         srs: [0; 32],
@@ -79,7 +80,7 @@ fn sample(spec: &Spec, layout: &Layout, trace: &TraceLayout, cell: Cell) -> Samp
 }
 
 fn peak(spec: &Spec, layout: &Layout, trace: &TraceLayout, scaled: Scaled, tensor: usize) -> PeakSample {
-    let space = CellSpace::new(spec, layout, trace);
+    let space = CellSpace::new(spec, layout, trace, true);
     let mut cells = space.of_step(Kind::Peak, STEP).into_iter();
     let cell = cells.find(|&cell| space.place(cell) == Some(Place::Exponent(scaled, tensor))).unwrap();
     match sample(spec, layout, trace, cell) {

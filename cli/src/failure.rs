@@ -100,6 +100,7 @@ impl From<Error> for Failure {
             | Error::TooManySteps { .. }
             | Error::Unprovable(_)
             | Error::NoStatement(_)
+            | Error::Evaluation(_)
             | Error::Unfinished { .. } => Self::Usage(text),
             Error::Proving(_) | Error::Gpu(_) => Self::Environment(text),
             _ => Self::Check(text),

@@ -5,7 +5,6 @@
 use std::path::{Path, PathBuf};
 
 use ark_bn254::Fr;
-use pogo_circuits::round::Shape;
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::model::State;
 use pogo_prover::checkpoint::decode_checkpoint;
@@ -39,8 +38,7 @@ impl Link {
     /// [`Failure`] naming the file.
     pub(crate) fn read(dir: &Path) -> Result<Self, Failure> {
         let published = Published::read(dir)?;
-        let Setup { spec, context, .. } = &published.setup;
-        let round = Round::new(spec.clone(), *context, Shape::MINIMAL)?;
+        let round = published.setup.round()?;
         Ok(Self { dir: dir.to_path_buf(), published, round })
     }
 

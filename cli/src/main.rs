@@ -7,6 +7,7 @@ mod commands;
 mod dispute;
 mod estimate;
 mod evaluate;
+mod evaluation;
 mod evm;
 mod failure;
 mod lineage;
@@ -71,7 +72,7 @@ enum Command {
     /// Verb 6: verify a round, or one proof, from files alone.
     Verify(verify::Arguments),
     /// Verb 7: measure the 4-bit model and sign.
-    Attest(WorkOnDevice),
+    Attest(attest::Arguments),
     /// Verb 8: tally the attestations and end the round.
     Finalize(Work),
     /// Doubt a cell with a bond, or answer such a doubt with a proof.

@@ -19,7 +19,6 @@ use pogo_protocol::settle::{
     self, CandidateId, Event, Reason, Refused, Rules, SettleError, Settlement, Task, Verify, candidate_id,
 };
 use pogo_protocol::statement::{PublicRound, Statement};
-use pogo_prover::round::Round;
 
 use crate::commands::attest::{ATTESTERS, development_key};
 use crate::dispute::{Opened, SegmentAnswer, disclosed_later};
@@ -57,7 +56,7 @@ pub(crate) fn play(
     disputes: &[Opened],
 ) -> Result<Verdict, Failure> {
     let Published { setup, commitment, beacon, .. } = published;
-    let round = Round::new(setup.spec.clone(), setup.context, Shape::MINIMAL)?;
+    let round = setup.round()?;
     let circuits = setup.srs.circuits();
     let committed = round.public(commitment, setup.records, beacon.value, &circuits, srs_id(setup.srs)?);
     let mut segments = disclosed(published, &committed);
@@ -231,6 +230,7 @@ fn open_task(published: &Published, rules: Rules) -> Result<Settlement, Failure>
         circuits: setup.srs.circuits(),
         srs: srs_id(setup.srs)?,
         head: if setup.context.round == 0 { Head { exponents: Fr::default(), ..start } } else { start },
+        seeded: setup.is_seeded(),
         rules,
     };
     let verifier = Verifier(Mutex::new(pogo_verifier::Verifier::new(setup.srs)));

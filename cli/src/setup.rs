@@ -12,12 +12,14 @@
 
 use std::path::{Path, PathBuf};
 
+use pogo_circuits::round::Shape;
 use pogo_protocol::cell::input::DATA_DEPTH;
 use pogo_protocol::codec::{CodecError, Reader, Writer};
 use pogo_protocol::model::Spec;
 use pogo_protocol::statement::Context;
 use pogo_prover::data::{self, DataError, LabelField, Split};
-use pogo_prover::error::hex;
+use pogo_prover::error::{Error, hex};
+use pogo_prover::round::Round;
 use pogo_verifier::Setup as SrsKind;
 
 /// First bytes of `setup.bin`.
@@ -213,6 +215,20 @@ impl Setup {
         let source = Source::read(&mut reader)?;
         reader.finish()?;
         Ok(Self { spec, context, records, samples, srs, start, source })
+    }
+
+    /// Its round.
+    ///
+    /// # Errors
+    /// As [`Round::new`].
+    pub(crate) fn round(&self) -> Result<Round, Error> {
+        let round = Round::new(self.spec.clone(), self.context, Shape::MINIMAL)?;
+        Ok(Round { seeded: self.is_seeded(), ..round })
+    }
+
+    /// Whether it starts from the weights of its seed.
+    pub(crate) fn is_seeded(&self) -> bool {
+        self.start == Start::Seed
     }
 
     /// The first field in which `asked` is another round: its name, what is here, what was asked for.

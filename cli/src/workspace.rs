@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use cpu_time::ProcessTime;
-use pogo_circuits::round::Shape;
 use pogo_protocol::codec::{CodecError, Reader, Writer};
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::disclosure::Disclosure;
@@ -106,7 +105,7 @@ impl Workspace {
     /// [`Failure::Check`] when it starts from another state than `start`.
     pub(crate) fn create(dir: &Path, asked: Setup, start: Option<&State>) -> Result<Self, Failure> {
         // What cannot be proven leaves no directory behind.
-        Round::new(asked.spec.clone(), asked.context, Shape::MINIMAL)?;
+        asked.round()?;
         let store = Store::open(dir)?;
         match store.find(SETUP)? {
             None => store.write(SETUP, &asked.encode())?,
@@ -152,7 +151,7 @@ impl Workspace {
 
     fn in_store(store: Store) -> Result<Self, Failure> {
         let setup = store.parse(SETUP, Setup::decode)?;
-        let round = Round::new(setup.spec.clone(), setup.context, Shape::MINIMAL)?;
+        let round = setup.round()?;
         let circuits = setup.srs.circuits();
         Ok(Self { store, setup, round, circuits, device: Device::Cpu })
     }

@@ -7,9 +7,12 @@
 //! ```text
 //! digest = keccak(0x19 0x01 || domain separator(chain id, contract) || keccak(type hash || words))
 //! words  = task, round, miner, candidate, beacon, attester, cell, step, leaf, evaluated,
-//!          lossBefore, lossAfter                     cell = 0 positive, else the number of its kind
+//!          lossBefore, lossAfter, dataRoot, traceRoot     cell = 0 positive, else the number of its kind
 //! signature = r (32) || s (32) || v (1), s in the lower half, v 27 or 28
 //! ```
+//!
+//! The last two words make the candidate's loss provable: they commit to the records and to every number
+//! of the forward pass, see [`crate::evaluation`].
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -18,7 +21,8 @@ use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
 
 use crate::cell::Cell;
 use crate::challenge::draw_distinct;
-use crate::codec::{CodecError, Reader, Writer};
+use crate::codec::{CodecError, Reader, Writer, scalar_bytes};
+use crate::evaluation::EvaluationRoots;
 use crate::statement::{Context, word};
 use crate::stream::keccak;
 
@@ -29,7 +33,7 @@ pub const DOMAIN_TYPE: &[u8] = b"EIP712Domain(string name,string version,uint256
 /// EIP-712 type of an attestation.
 pub const ATTESTATION_TYPE: &[u8] = b"Attestation(bytes32 task,uint64 round,address miner,bytes32 candidate,\
 bytes32 beacon,address attester,uint8 cell,uint32 step,uint32 leaf,uint32 evaluated,uint64 lossBefore,\
-uint64 lossAfter)";
+uint64 lossAfter,bytes32 dataRoot,bytes32 traceRoot)";
 /// Bytes of a signature: r, s, v.
 pub const SIGNATURE_BYTES: usize = 65;
 
@@ -62,6 +66,8 @@ pub struct Attestation {
     pub loss_before: u64,
     /// Loss of the candidate's 4-bit model: sum over the same records, Q16 nats.
     pub loss_after: u64,
+    /// What the evaluation of the candidate's model is proven under.
+    pub evaluation: EvaluationRoots,
 }
 
 /// An attestation and its signature.
@@ -187,6 +193,8 @@ impl Attestation {
             &word(&self.evaluated.to_be_bytes()),
             &word(&self.loss_before.to_be_bytes()),
             &word(&self.loss_after.to_be_bytes()),
+            &scalar_bytes(&self.evaluation.data),
+            &scalar_bytes(&self.evaluation.trace),
         ]);
         keccak(&[&[0x19, 0x01], &domain_separator(context), &fields])
     }
@@ -229,11 +237,12 @@ impl SignedAttestation {
 
     /// Canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let Attestation { candidate, beacon, attester, sign, evaluated, loss_before, loss_after } = &self.attestation;
+        let Attestation { candidate, beacon, attester, sign, evaluated, loss_before, loss_after, evaluation } =
+            &self.attestation;
         let (cell, step, leaf) = sign.fields();
         let head = Writer::new(Self::MAGIC).bytes(candidate).bytes(beacon).bytes(attester);
         let fields = head.bytes(&[cell]).u32(step).u32(leaf).u32(*evaluated).u64(*loss_before).u64(*loss_after);
-        fields.bytes(&self.signature).finish()
+        fields.scalar(&evaluation.data).scalar(&evaluation.trace).bytes(&self.signature).finish()
     }
 
     /// Reads what [`SignedAttestation::encode`] wrote, and nothing else. The signature is not
@@ -254,6 +263,7 @@ impl SignedAttestation {
             evaluated: reader.u32("evaluated")?,
             loss_before: reader.u64("loss before")?,
             loss_after: reader.u64("loss after")?,
+            evaluation: EvaluationRoots { data: reader.scalar("data root")?, trace: reader.scalar("trace root")? },
         };
         let signed = Self { attestation, signature: reader.array("signature")? };
         reader.finish()?;
@@ -315,6 +325,7 @@ mod tests {
             evaluated: 64,
             loss_before: 9_000_000,
             loss_after: 8_000_001,
+            evaluation: EvaluationRoots { data: 6.into(), trace: 7.into() },
         }
     }
 
@@ -341,21 +352,21 @@ mod tests {
         let expected = [
             (
                 Sign::Positive,
-                "011d8d508324a2921f60621f5fb623d2e8ea77c7a6c61d7d0a31d9b1592b19e6",
-                "9c6295e4cb3f81db2d573d2a7e73d766ec76e34b793184d1dfbf532191cbeda2\
-                 3f51aacc7577f134304992ff3258e80a423964569d161dd491182101d2d7307a1b",
+                "ac86e5e5322053295397702e854f6db1f757fb0d2ca50ac755b6913b43731a18",
+                "8c0a1d2d84f8116bb0353c0637148b759531aa835ab388c7022546ff2b4875ef\
+                 1b5a7abbd1498bd55e41e814459d4fb8070ec65902d7900334426accf59fac321b",
             ),
             (
                 Sign::Negative(Cell::update(5, 9)),
-                "3075eec5563d9420f76e5403d4c545e015e26bc8f4ffb2683c56a44ac7a8ecbd",
-                "dd9e294e5c4a15e8026e389c9b688a568a160f85650a9c7cbc355ef226a45abd\
-                 6afc0f245258e5ccfb4ceab61d71d6abc096a61fd94400ccaf74958b48a60ded1c",
+                "63fffc017aca0f466d9d80e3e15d682fd868e37b6ab5c060a0507abb3aab457d",
+                "2462a7a9d8278feaaeed23d1a8a5eb65ef049b4482c447a5962abdd4f1fd0405\
+                 24f94ff7d34947bc495a90b5048abbf27056971bfd0498c6c3e7350b7b1482671b",
             ),
             (
                 Sign::Negative(Cell::quantize(9)),
-                "52dce3518f09d3834f7b9b48aa4e7a14bbd3ce39961c7fa79c9f3624ad8b8e93",
-                "c3db4cd1be94d987b17e8d1873618ce4d53cda2b7471707381a50b05cb87d935\
-                 55d177fd12ed7cc5d11706fa318ca664f0e524d7f3b2afd4a745abe11b9ebda51b",
+                "10c78d3e0fb81a4f1808c2a0394389181a48361ac3b8d89e14d18f6851d15333",
+                "b7547bf85dddd958aa84c60bf60b4bcfe908cc962e2a9ec2404e0feebbfefd17\
+                 5080d04a11030f4b27694af964032c73f9bc28c7f81765eb9c91342bfd5374fa1c",
             ),
         ];
         for (sign, digest, signature) in expected {
@@ -485,9 +496,9 @@ mod tests {
         }
 
         #[test]
-        fn changed_bit_of_an_encoding_is_never_the_attesters(at in 0usize..1504, sign in any_sign()) {
+        fn changed_bit_of_an_encoding_is_never_the_attesters(at in 0usize..2016, sign in any_sign()) {
             let bytes = key(42).sign(&CONTEXT, attestation(sign)).unwrap().encode();
-            prop_assert_eq!(bytes.len() * 8, 1504);
+            prop_assert_eq!(bytes.len() * 8, 2016);
             let mut changed = bytes;
             changed[at / 8] ^= 1 << (at % 8);
             let verdict = SignedAttestation::decode(&changed).map(|signed| signed.verify(&CONTEXT).is_ok());

@@ -7,8 +7,10 @@
 //!
 //! The plain relation of each kind stands in a file of its own, beside what a prover opens for it:
 //! [`input`], [`weights`], [`crate::product`], [`activation`], [`loss`], [`errors`], [`momentum`],
-//! [`link`], [`init`], [`blank`], [`peak`], [`scale`], [`disclosure`]; update and quantize are in
-//! [`crate::opening`]. Circuits are held to them.
+//! [`link`], [`init`], [`blank`], [`peak`], [`scale`]; update and quantize are in [`crate::opening`]. Circuits
+//! are held to them. What is disclosed of a round after its commitment is proven by [`disclosure`], and an
+//! [evaluation](crate::evaluation) of the 4-bit model is made of some of these kinds and of
+//! [`dequantize`].
 
 use core::fmt;
 use core::str::FromStr;
@@ -20,6 +22,7 @@ use crate::statement::Sample;
 
 pub mod activation;
 pub mod blank;
+pub mod dequantize;
 pub mod disclosure;
 pub mod errors;
 pub mod init;
@@ -35,6 +38,7 @@ pub mod weights;
 
 use activation::ActivationOpening;
 use blank::BlankOpening;
+use dequantize::DequantizeOpening;
 use disclosure::DisclosureOpening;
 use errors::ErrorsOpening;
 use init::InitOpening;
@@ -84,11 +88,13 @@ pub enum Kind {
     Scale = 14,
     /// Records that get the roots of their traces after the commitment.
     Disclosure = 15,
+    /// 64 bytes of weights of an evaluation, from the 4-bit model.
+    Dequantize = 16,
 }
 
 impl Kind {
     /// All kinds, by number.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Update,
         Self::Quantize,
         Self::Init,
@@ -104,6 +110,7 @@ impl Kind {
         Self::Peak,
         Self::Scale,
         Self::Disclosure,
+        Self::Dequantize,
     ];
 
     /// Name in text and in the domain of its draw.
@@ -124,6 +131,7 @@ impl Kind {
             Self::Peak => "peak",
             Self::Scale => "scale",
             Self::Disclosure => "disclosure",
+            Self::Dequantize => "dequantize",
         }
     }
 
@@ -134,7 +142,13 @@ impl Kind {
 
     /// Whether rounds that commit to traces draw its cells beside those of update and quantize.
     pub fn is_traced(self) -> bool {
-        !matches!(self, Self::Update | Self::Quantize | Self::Init | Self::Disclosure)
+        !matches!(self, Self::Update | Self::Quantize | Self::Disclosure | Self::Dequantize)
+    }
+
+    /// Whether an [evaluation](crate::evaluation) has cells of this kind; dequantize cells are its alone.
+    pub fn is_evaluated(self) -> bool {
+        use Kind::{Activation, Blank, Dequantize, Input, Link, Loss, Product};
+        matches!(self, Link | Input | Dequantize | Product | Activation | Loss | Blank)
     }
 
     fn from_number(number: u8) -> Option<Self> {
@@ -266,6 +280,8 @@ pub enum CellOpening {
     Scale(ScaleOpening),
     /// Of a disclosure.
     Disclosure(DisclosureOpening),
+    /// Of a dequantize cell.
+    Dequantize(DequantizeOpening),
 }
 
 impl CellOpening {
@@ -285,6 +301,7 @@ impl CellOpening {
             Self::Peak(opening) => Sample::Peak(opening.sample),
             Self::Scale(opening) => Sample::Scale(opening.sample),
             Self::Disclosure(opening) => Sample::Disclosure(opening.sample.clone()),
+            Self::Dequantize(opening) => Sample::Dequantize(opening.sample),
         }
     }
 
@@ -307,6 +324,7 @@ impl CellOpening {
             Self::Peak(opening) => opening.check(roots),
             Self::Scale(opening) => opening.check(roots),
             Self::Disclosure(opening) => opening.check(roots),
+            Self::Dequantize(opening) => opening.check(roots),
         }
     }
 }
@@ -340,9 +358,10 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_numbered_from_one_without_a_gap() {
+    fn kinds_are_numbered_from_one_in_their_order() {
         let numbers = Kind::ALL.map(|kind| kind as u8);
-        assert!(numbers.into_iter().eq(1..=numbers.len() as u8));
+        assert_eq!(numbers[0], 1);
+        assert!(numbers.is_sorted_by(|a, b| a < b));
     }
 
     #[test]

@@ -96,6 +96,12 @@ impl DataSet {
         Batch { features, labels: indices.iter().map(|&i| self.labels[i as usize]).collect() }
     }
 
+    /// The records of these indices, as a data set in their order.
+    pub fn choose(&self, indices: &[u32]) -> Self {
+        let Batch { features, labels } = self.batch(indices);
+        Self { width: self.width, classes: self.classes, features, labels }
+    }
+
     /// All records as one batch.
     pub fn all(&self) -> Batch {
         Batch { features: self.features.clone(), labels: self.labels.clone() }

@@ -72,6 +72,11 @@ pub fn rshn(x: i32, s: i32) -> i32 {
     }
 }
 
+/// A sum of exponents as the functions here take one: every shift beyond 32 either way does the same.
+pub fn bounded(exponent: i64) -> i32 {
+    exponent.clamp(-(1 << 30), 1 << 30) as i32
+}
+
 /// `floor((x + (r >> (32 - s))) / 2^s)` for `s` in 1..=31: rounding with the uniform dither `r`.
 ///
 /// The edges are those of [`rshn`]. Any input: the low `s` bits and the dither are added apart from

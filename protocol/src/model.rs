@@ -423,6 +423,18 @@ impl State {
         Self::from_weights(spec, tensors.iter().enumerate().map(draw).collect())
     }
 
+    /// First weights of one leaf of [`State::initial`], without drawing those before it: 64 of row `row`
+    /// of tensor `l` from column `64 * column` on. None where the model has no such leaf.
+    pub fn initial_leaf(spec: &Spec, l: usize, row: usize, column: usize) -> Option<[i32; LEAF]> {
+        let tensor = *spec.tensors().get(l)?;
+        let cols = tensor.cols.checked_sub(column.checked_mul(LEAF)?).filter(|&cols| cols > 0)?;
+        let first = (row < tensor.rows).then_some(row * tensor.cols + column * LEAF)?;
+        let mut leaf = [0; LEAF];
+        let drawn = first_weights(spec.seed, l, tensor.cols, first as u64);
+        leaf.iter_mut().zip(drawn.take(cols)).for_each(|(weight, drawn)| *weight = drawn);
+        Some(leaf)
+    }
+
     /// Whether a step was made, so that the scales hold an average: exactly then the exponents of the
     /// next are fixed.
     pub fn started(&self) -> bool {
@@ -481,18 +493,24 @@ fn quantize_block(block: &[i32], scale: u8, st: u32) -> impl Iterator<Item = i8>
 }
 
 fn initial_weights(seed: u64, l: usize, tensor: &Tensor) -> Vec<i32> {
+    let mut drawn = first_weights(seed, l, tensor.cols, 0);
+    let mut weights = vec![0; tensor.padded_len()];
+    for row in weights.chunks_mut(tensor.padded_cols()) {
+        row[..tensor.cols].iter_mut().zip(&mut drawn).for_each(|(weight, drawn)| *weight = drawn);
+    }
+    weights
+}
+
+/// First weights of tensor `l` with so many columns, from weight `first` on, row by row.
+fn first_weights(seed: u64, l: usize, cols: usize, first: u64) -> impl Iterator<Item = i32> {
     let mut key = [0; 32];
     key[16..24].copy_from_slice(&seed.to_be_bytes());
     key[24..].copy_from_slice(&(l as u64).to_be_bytes());
-    let mut stream = Stream::new(WEIGHTS_DOMAIN, key);
-    let bound = (6 * (1u64 << 48) / tensor.cols as u64).isqrt() as i64;
-    let weight = |word: u32| (((i64::from(word) - (1 << 31)) * bound) >> 31) as i32;
-    let mut words = core::iter::from_fn(|| Some(stream.next_block())).flat_map(words);
-    let mut weights = vec![0; tensor.padded_len()];
-    for row in weights.chunks_mut(tensor.padded_cols()) {
-        row[..tensor.cols].iter_mut().zip(&mut words).for_each(|(w, r)| *w = weight(r));
-    }
-    weights
+    let stream = Stream::new(WEIGHTS_DOMAIN, key);
+    let bound = (6 * (1u64 << 48) / cols as u64).isqrt() as i64;
+    let weight = move |word: u32| (((i64::from(word) - (1 << 31)) * bound) >> 31) as i32;
+    let words = (first / 8..).flat_map(move |block| words(stream.block(block)));
+    words.skip((first % 8) as usize).map(weight)
 }
 
 fn words(block: [u8; 32]) -> [u32; 8] {
@@ -681,6 +699,23 @@ mod tests {
         assert_eq!(state.scales[1].len(), 3);
         let other = State::initial(&Spec { seed: 8, ..spec });
         assert_ne!(state.weights, other.weights);
+    }
+
+    #[test]
+    fn a_leaf_of_first_weights_is_drawn_alone() {
+        let spec = spec();
+        let state = State::initial(&spec);
+        for (l, tensor) in spec.tensors().into_iter().enumerate() {
+            let leaves = tensor.leaves_per_row();
+            for (leaf, weights) in state.weights[l].chunks(LEAF).enumerate() {
+                let (row, column) = (leaf / leaves, leaf % leaves);
+                assert_eq!(State::initial_leaf(&spec, l, row, column).unwrap(), weights, "{l}, {row}, {column}");
+            }
+            for (row, column) in [(tensor.rows, 0), (0, leaves), (0, usize::MAX)] {
+                assert_eq!(State::initial_leaf(&spec, l, row, column), None);
+            }
+        }
+        assert_eq!(State::initial_leaf(&spec, 2, 0, 0), None);
     }
 
     #[test]

@@ -165,14 +165,12 @@ pub enum Answer {
     Segment(u32),
 }
 
-/// What an answer to a dispute of this cell proves; none where the round has no such cell. First
-/// states are not disputed: the head is fixed when a round is committed to.
+/// What an answer to a dispute of this cell proves; none where the round has no such cell.
 pub fn answer(round: &PublicRound<'_>, cell: Cell) -> Option<Answer> {
     let (step, leaf) = match cell.kind {
         kind if !kind.is_of_step() && cell.step != 0 => return None,
         Kind::Update => (cell.step, cell.index),
         Kind::Quantize => (shown_step(round)?, cell.index),
-        Kind::Init => return None,
         Kind::Disclosure => return undisclosed(round, cell.index).then_some(Answer::Segment(cell.index)),
         _ => return Some(Answer::Cells(cell_part(round.sample(cell)?.circuit(), &[cell]))),
     };
@@ -794,6 +792,7 @@ impl Settlement {
             commitment: &candidate.commitment,
             context: candidate.context,
             records: self.task.records,
+            seeded: self.task.seeded && candidate.context.round == 0,
             beacon,
             circuits: &self.task.circuits,
             srs: self.task.srs,

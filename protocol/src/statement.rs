@@ -24,6 +24,7 @@ use ark_ff::{AdditiveGroup, BigInt, PrimeField};
 
 use crate::cell::activation::ActivationSample;
 use crate::cell::blank::{BlankSample, zero_leaf};
+use crate::cell::dequantize::DequantizeSample;
 use crate::cell::disclosure::{Disclosed, DisclosureSample};
 use crate::cell::errors::{Dither, ErrorsSample};
 use crate::cell::init::{InitSample, first_leaf};
@@ -46,7 +47,7 @@ use crate::model::{Spec, State, TraceMode};
 use crate::opening::Roots;
 use crate::product::{Orientation, ProductSample};
 use crate::stream::keccak;
-use crate::trace::{Placed, TensorId, TraceLayout};
+use crate::trace::{Pass, Placed, TensorId, TraceLayout};
 
 /// Domain of the statement digest.
 pub const DOMAIN: &[u8] = b"pogo/statement/v1";
@@ -169,11 +170,13 @@ pub enum CircuitKind {
     Scale,
     /// Disclosures.
     Disclosure,
+    /// Dequantize cells.
+    Dequantize,
 }
 
 impl CircuitKind {
-    /// All circuits, in the order in which a round proves them.
-    pub const ALL: [Self; 19] = [
+    /// All circuits, in the order in which a round proves them; the last two are of no round's draw.
+    pub const ALL: [Self; 20] = [
         Self::Round,
         Self::Link,
         Self::Input,
@@ -193,6 +196,7 @@ impl CircuitKind {
         Self::Scale,
         Self::Init,
         Self::Disclosure,
+        Self::Dequantize,
     ];
 
     /// Name in files and tables.
@@ -217,6 +221,7 @@ impl CircuitKind {
             Self::Peak(Scaled::Losses) => "loss-peak",
             Self::Scale => "scale",
             Self::Disclosure => "disclosure",
+            Self::Dequantize => "dequantize",
         }
     }
 
@@ -309,7 +314,8 @@ pub struct PublicRound<'a> {
     pub spec: &'a Spec,
     /// Placement of the leaves.
     pub layout: &'a Layout,
-    /// Placement of the tensors of a step; none in trace mode `none`.
+    /// Placement of the tensors of a step; none in trace mode `none`. That of an evaluation makes this
+    /// round one, whose rows are the records of the data in their order.
     pub trace: Option<&'a TraceLayout>,
     /// What is disclosed of the round; none in other trace modes than `challenged`, and before.
     pub segments: Option<&'a Segments>,
@@ -319,6 +325,9 @@ pub struct PublicRound<'a> {
     pub context: Context,
     /// Records of the training data; a proof that opens the data root holds it to this number.
     pub records: u32,
+    /// Whether it starts from the weights of the seed, which its init cells show; else from the end of a
+    /// round before it or from weights of another task.
+    pub seeded: bool,
     /// Public randomness of the round.
     pub beacon: [u8; 32],
     /// Ids of the circuits.
@@ -356,6 +365,8 @@ pub enum Sample {
     Scale(ScaleSample),
     /// Of a disclosure.
     Disclosure(DisclosureSample),
+    /// Of a dequantize cell.
+    Dequantize(DequantizeSample),
 }
 
 impl Sample {
@@ -375,6 +386,7 @@ impl Sample {
             Self::Peak(sample) => CircuitKind::Peak(sample.scaled),
             Self::Scale(_) => CircuitKind::Scale,
             Self::Disclosure(_) => CircuitKind::Disclosure,
+            Self::Dequantize(_) => CircuitKind::Dequantize,
         }
     }
 
@@ -394,6 +406,7 @@ impl Sample {
             Self::Peak(sample) => sample.elements(),
             Self::Scale(sample) => sample.elements(),
             Self::Disclosure(sample) => sample.elements(),
+            Self::Dequantize(sample) => sample.elements(),
         }
     }
 }
@@ -492,7 +505,7 @@ impl<'a> PublicRound<'a> {
 
     /// The cells of the round; none where no traces are committed to, or before a disclosure.
     pub fn space(&self) -> Option<CellSpace<'a>> {
-        let space = CellSpace::new(self.spec, self.layout, self.trace?);
+        let space = CellSpace::new(self.spec, self.layout, self.trace?, self.seeded);
         match self.spec.trace {
             TraceMode::None => None,
             TraceMode::Every => Some(space),
@@ -509,7 +522,10 @@ impl<'a> PublicRound<'a> {
             let last = |placed: &Placed| placed.position(row, column, placed.slabs - 1);
             trace.tensor(id).map(last)
         };
-        let row_record = |row: usize| self.order().map(|order| order.batch_index(step, row as u32));
+        let row_record = |row: usize| match trace.pass() {
+            Pass::Training => self.order().map(|order| order.batch_index(step, row as u32)),
+            Pass::Evaluation => Some(row as u32),
+        };
         Some(match (cell.kind, place) {
             (Kind::Link, Place::Step) => {
                 let losses = at(TensorId::Losses, self.spec.batch as usize - 1, 0)?;
@@ -531,6 +547,11 @@ impl<'a> PublicRound<'a> {
                 trace: at(TensorId::Weights(leaf.tensor), leaf.row, leaf.column)?,
                 tensor: leaf.tensor as u32,
                 tensors,
+            }),
+            (Kind::Dequantize, Place::Leaf(leaf)) => Sample::Dequantize(DequantizeSample {
+                step,
+                model: leaf.position,
+                trace: at(TensorId::Weights(leaf.tensor), leaf.row, leaf.column)?,
             }),
             (Kind::Product, Place::Tile(cell)) => {
                 let tiles = cell.tiles(trace)?;
@@ -584,10 +605,8 @@ impl<'a> PublicRound<'a> {
                 leaf: zero_leaf(id),
             }),
             (Kind::Init, Place::Leaf(leaf)) => {
-                let state = State::initial(self.spec);
-                let first = leaf.index_in_tensor * LEAF;
-                let weights = state.weights.get(leaf.tensor)?.get(first..first + LEAF)?.try_into().ok()?;
-                Sample::Init(InitSample { position: leaf.position, leaf: first_leaf(weights).ok()? })
+                let weights = State::initial_leaf(self.spec, leaf.tensor, leaf.row, leaf.column)?;
+                Sample::Init(InitSample { position: leaf.position, leaf: first_leaf(&weights).ok()? })
             }
             (Kind::Peak, Place::Exponent(scaled, tensor)) => Sample::Peak(self.peak(trace, step, scaled, tensor)?),
             (Kind::Scale, Place::Tensor(tensor)) => {
@@ -743,6 +762,7 @@ fn circuit_of(space: &CellSpace<'_>, cell: Cell) -> Option<CircuitKind> {
         (Kind::Init, _) => Some(CircuitKind::Init),
         (Kind::Peak, Place::Exponent(scaled, _)) => Some(CircuitKind::Peak(scaled)),
         (Kind::Scale, _) => Some(CircuitKind::Scale),
+        (Kind::Dequantize, _) => Some(CircuitKind::Dequantize),
         _ => None,
     }
 }

@@ -277,16 +277,34 @@ pub fn apply(spec: &Spec, state: &mut State, gradients: Gradients, t: u32) -> St
 /// Loss of `model` over any number of records, with the activations' exponents fixed (those of the
 /// last step), so that the records may be split in any way and the sums added.
 pub fn evaluate(spec: &Spec, model: &[Bytes], activations: &[i32], batch: &Batch) -> Evaluation {
-    let tensors = spec.tensors();
+    let Ok((sums, e)) = forward_by(&mut Plain(spec.tensors()), spec, model, activations, batch);
+    score(&sums, e, &batch.labels)
+}
+
+/// Sums `(B, classes)` of the last layer of `model` and their exponent, with the products of `products`;
+/// arguments as in [`evaluate`].
+///
+/// # Errors
+/// The first of `products`.
+pub fn forward_by<P: Products>(
+    products: &mut P,
+    spec: &Spec,
+    model: &[Bytes],
+    activations: &[i32],
+    batch: &Batch,
+) -> Result<(Vec<i32>, i32), P::Error> {
     let mut x = features(batch);
-    for (l, tensor) in tensors.iter().enumerate() {
-        let (sums, e) = (linear_forward(tensor, &x, &model[l]), x.exponent + model[l].exponent);
-        match activations.get(l) {
-            Some(&exponent) if l + 1 < tensors.len() => x = activate(sums, e, exponent),
-            _ => return score(&sums, e, &batch.labels),
-        }
+    for (l, &exponent) in activations.iter().enumerate() {
+        let (sums, e) = (products.sums(l, &x, &model[l])?, x.exponent + model[l].exponent);
+        x = activate(sums, e, exponent);
     }
-    Evaluation::default()
+    let last = spec.layers.len() - 2;
+    Ok((products.sums(last, &x, &model[last])?, x.exponent + model[last].exponent))
+}
+
+/// Loss of each row, Q16 nats, from the sums `(B, classes)` of the last layer, of exponent `e`.
+pub fn losses(sums: &[i32], e: i32, classes: usize, labels: &[u16]) -> Vec<u32> {
+    loss_forward(sums, e, classes, labels).0
 }
 
 /// Exponents of the hidden layers that `model` asks for on these records, for a model that has not

@@ -16,6 +16,9 @@
 //! A leaf is 64 numbers of one row; the 64 leaves of a tile are a subtree, in the order of its rows.
 //! Tiles stand row by row, the slabs of a tile side by side; all three counts are rounded up to
 //! powers of two, and a tensor is aligned to its size. `trace root = H(TRACE_ROOT, tree root, layout)`.
+//!
+//! An [evaluation](crate::evaluation) is a forward pass: of the tensors above it has weights, inputs, sums,
+//! the errors of the last layer and the losses.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -27,7 +30,7 @@ use crate::cell::peak::Rows;
 use crate::data::Batch;
 use crate::fixed::LEAF;
 use crate::leaf::{LeafError, bytes_leaf, loss_leaf, tag, words_leaf};
-use crate::model::{Bytes, Spec, State, Tensor, TraceMode};
+use crate::model::{Bytes, Exponents, Spec, State, Tensor, TraceMode};
 use crate::poseidon;
 use crate::step::{self, Gradients, Products};
 
@@ -61,10 +64,20 @@ impl TensorId {
     }
 }
 
+/// What a trace is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// A training step, with all of its tensors.
+    Training,
+    /// An evaluation: the tensors of a forward pass.
+    Evaluation,
+}
+
 /// Where the tensors of a step stand in its tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceLayout {
     depth: usize,
+    pass: Pass,
     placed: Vec<Placed>,
 }
 
@@ -98,18 +111,30 @@ impl TraceLayout {
     /// # Errors
     /// [`TraceTooLarge`] when they do not fit.
     pub fn new(depth: usize, spec: &Spec) -> Result<Self, TraceTooLarge> {
-        let (batch, mut placed) = (spec.batch as usize, Vec::new());
+        Self::of(Pass::Training, depth, spec)
+    }
+
+    /// Places the tensors of a pass over a batch of `spec` in a tree of `depth`.
+    ///
+    /// # Errors
+    /// [`TraceTooLarge`] when they do not fit.
+    pub fn of(pass: Pass, depth: usize, spec: &Spec) -> Result<Self, TraceTooLarge> {
+        let (batch, tensors, mut placed) = (spec.batch as usize, spec.tensors(), Vec::new());
         let mut place = |id, rows, cols, inner: usize| {
             placed.push(Placed { id, rows, cols, slabs: inner.div_ceil(LEAF), offset: 0 });
         };
-        for (l, tensor) in spec.tensors().iter().enumerate() {
-            let (n, k) = (tensor.rows, tensor.cols);
+        for (l, tensor) in tensors.iter().enumerate() {
+            let (n, k, training) = (tensor.rows, tensor.cols, pass == Pass::Training);
             place(TensorId::Weights(l), n, k, 1);
             place(TensorId::Inputs(l), batch, k, 1);
             place(TensorId::Sums(l), batch, n, k);
-            place(TensorId::Errors(l), batch, n, 1);
-            place(TensorId::Gradients(l), n, k, batch);
-            if l > 0 {
+            if training || l + 1 == tensors.len() {
+                place(TensorId::Errors(l), batch, n, 1);
+            }
+            if training {
+                place(TensorId::Gradients(l), n, k, batch);
+            }
+            if training && l > 0 {
                 place(TensorId::Below(l), batch, k, n);
             }
         }
@@ -123,7 +148,7 @@ impl TraceLayout {
             }
             placed.offset = offset as usize;
         }
-        Ok(Self { depth, placed })
+        Ok(Self { depth, pass, placed })
     }
 
     /// The placement where rounds of `spec` commit to traces, none where they do not.
@@ -140,6 +165,11 @@ impl TraceLayout {
     /// Depth of the tree.
     pub fn depth(&self) -> usize {
         self.depth
+    }
+
+    /// What the trace is of.
+    pub fn pass(&self) -> Pass {
+        self.pass
     }
 
     /// The tensors in the order of the tree.
@@ -215,7 +245,7 @@ pub struct Trace {
     layers: Vec<Layer>,
     losses: Vec<u64>,
     labels: Vec<u16>,
-    /// Loss, exponents and gradients, as [`step::gradients`] gives them.
+    /// Loss, exponents and gradients, as [`step::gradients`] gives them; no gradients of an evaluation.
     pub gradients: Gradients,
 }
 
@@ -301,6 +331,23 @@ impl Trace {
         let Ok(gradients) = step::gradients_by(&mut recorder, spec, state, batch, 0, t, dither_seed);
         let labels = batch.labels.clone();
         Self { layers: recorder.layers, losses: recorder.losses, labels, gradients }
+    }
+
+    /// The trace of an evaluation of `model`, with these exponents, those of its weights included; the
+    /// errors of the last layer are zeros.
+    pub fn forward(spec: &Spec, model: &[Bytes], used: Exponents, next: Exponents, batch: &Batch) -> Self {
+        let tensors = spec.tensors();
+        let layers = vec![Layer::new(); tensors.len()];
+        let mut recorder = Recorder { tensors, rows: batch.rows(), layers, losses: Vec::new() };
+        let Ok((sums, e)) = step::forward_by(&mut recorder, spec, model, &used.activations, batch);
+        let losses = step::losses(&sums, e, spec.classes(), &batch.labels);
+        recorder.losses(&losses);
+        if let Some((last, &exponent)) = recorder.layers.last_mut().zip(used.errors.last()) {
+            last.errors = Bytes { values: vec![0; sums.len()], exponent };
+        }
+        let loss = losses.into_iter().map(u64::from).sum();
+        let gradients = Gradients { loss, exponents_used: used, exponents_next: next, values: Vec::new() };
+        Self { layers: recorder.layers, losses: recorder.losses, labels: batch.labels.clone(), gradients }
     }
 
     /// Words of a product tensor summed over its whole inner dimension: `(rows, cols)`, no padding;

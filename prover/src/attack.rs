@@ -112,7 +112,7 @@ pub const ATTACKS: [Attack; 18] = [
         id: "D4",
         name: "first weights chosen",
         does: "starts from weights that are not those of the seed",
-        stopped_by: "head of the settlement",
+        stopped_by: "head of the settlement, init cells",
         fate: Stopped,
         attempt: rules::chosen_start,
     },

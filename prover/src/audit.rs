@@ -8,7 +8,7 @@
 
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
-use pogo_protocol::cell::{Cell, CellSpace, Kind, Place};
+use pogo_protocol::cell::{Cell, Kind, Place};
 use pogo_protocol::codec::{CodecError, Reader, Writer, scalar_bytes};
 use pogo_protocol::data::Batch;
 use pogo_protocol::fixed::LEAF;
@@ -151,8 +151,7 @@ impl Finding {
     /// dispute can name it. A product that is false in the published file only breaks none. Empty where
     /// the round commits to no traces, or the finding does not tell which.
     pub fn cells(&self, round: &Round) -> Vec<Cell> {
-        let Some(trace) = &round.trace else { return Vec::new() };
-        let space = CellSpace::new(&round.spec, &round.layout, trace);
+        let Some(space) = round.space() else { return Vec::new() };
         let step = |record: &u32| record.saturating_sub(1);
         match self {
             Self::Product { step, operation, tensor, row, column, .. } => {

@@ -2,6 +2,7 @@
 
 use pogo_protocol::cell::{Cell, Unprovable};
 use pogo_protocol::data::TooFewRecords;
+use pogo_protocol::evaluation::EvaluationError;
 use pogo_protocol::leaf::LeafError;
 use pogo_protocol::merkle::ModelTooLarge;
 use pogo_protocol::opening::Violation;
@@ -66,6 +67,9 @@ pub enum Error {
         /// The cell.
         cell: Cell,
     },
+    /// An evaluation that has no cells.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
     /// A word or code outside its range.
     #[error(transparent)]
     Leaf(#[from] LeafError),

@@ -1,5 +1,5 @@
 //! Everything a pogo miner does, one file a verb: [`train`], [`commit`], [`challenge`](pogo_protocol::challenge),
-//! [`open`], [`prove`], and for attesters [`replay`] and [`audit`]. [`attack`] is what must not work.
+//! [`open`], [`prove`], and for attesters [`replay`], [`audit`] and [`evaluation`]. [`attack`] is what must not work.
 //!
 //! Start at `examples/pipeline.rs`, which goes the whole path.
 
@@ -12,6 +12,7 @@ pub mod device;
 pub mod disclosure;
 pub mod distance;
 pub mod error;
+pub mod evaluation;
 pub mod freivalds;
 pub mod open;
 pub mod prove;

@@ -1,7 +1,7 @@
 //! The round as its verbs see it: what is public before training, and the size of what is proven.
 
 use pogo_circuits::round::Shape;
-use pogo_protocol::cell::{Depths, provable};
+use pogo_protocol::cell::{CellSpace, Depths, provable};
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::merkle::Layout;
 use pogo_protocol::model::Spec;
@@ -24,6 +24,9 @@ pub struct Round {
     pub layout: Layout,
     /// Placement of the tensors of a step where traces are committed to.
     pub trace: Option<TraceLayout>,
+    /// Whether it starts from the weights of the seed. [`Round::new`] takes every round 0 for such a one;
+    /// of a task that starts from another's weights it is to be set to false.
+    pub seeded: bool,
 }
 
 impl Round {
@@ -40,7 +43,8 @@ impl Round {
         }
         provable(&spec, spec.batch)?;
         let trace = TraceLayout::committed(shape.trace_depth, &spec)?;
-        Ok(Self { spec, context, shape, layout, trace })
+        let seeded = context.round == 0;
+        Ok(Self { spec, context, shape, layout, trace, seeded })
     }
 
     /// Placement of the tensors of a step.
@@ -49,6 +53,11 @@ impl Round {
     /// [`Error::TraceTooLarge`], which no round of mode `every` gives.
     pub fn trace_layout(&self) -> Result<TraceLayout, Error> {
         Ok(TraceLayout::new(self.shape.trace_depth, &self.spec)?)
+    }
+
+    /// All cells of the round; none where no traces are committed to.
+    pub fn space(&self) -> Option<CellSpace<'_>> {
+        Some(CellSpace::new(&self.spec, &self.layout, self.trace.as_ref()?, self.seeded))
     }
 
     /// Depths of the trees.
@@ -67,7 +76,7 @@ impl Round {
         circuits: &'a Circuits,
         srs: [u8; 32],
     ) -> PublicRound<'a> {
-        let Self { spec, context, layout, trace, .. } = self;
+        let Self { spec, context, layout, trace, seeded, .. } = self;
         PublicRound {
             spec,
             layout,
@@ -76,6 +85,7 @@ impl Round {
             commitment,
             context: *context,
             records,
+            seeded: *seeded,
             beacon,
             circuits,
             srs,

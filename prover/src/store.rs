@@ -59,7 +59,18 @@ impl Store {
     /// # Errors
     /// [`StoreError::Locked`] when another process holds it.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        for folder in ["", "checkpoints", "openings", "traces", "statements", "proofs", "attestations", "disputes"] {
+        const FOLDERS: [&str; 9] = [
+            "",
+            "checkpoints",
+            "openings",
+            "traces",
+            "statements",
+            "proofs",
+            "attestations",
+            "evaluations",
+            "disputes",
+        ];
+        for folder in FOLDERS {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(at(&path))?;
         }

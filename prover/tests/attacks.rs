@@ -51,8 +51,24 @@ fn d3_batches_picked_by_the_miner_break_nearly_every_input_cell() {
 }
 
 #[test]
-fn d4_chosen_first_weights_are_not_the_head() {
-    assert!(comes_as_far_as_declared("D4").0.contains("parent root"));
+fn d4_chosen_first_weights_are_not_the_head_and_break_every_init_cell() {
+    let (why, rate) = comes_as_far_as_declared("D4");
+    assert!(why.contains("parent root") && why.ends_with("26 init cells are bad"), "{why}");
+    assert_eq!(rate.expect("cells are drawn").measured(), 1.0);
+}
+
+/// One first weight of the miner's own: its init cell is drawn at the rate of the formula.
+#[test]
+fn d4_one_chosen_first_weight_is_drawn_as_often_as_its_leaf() {
+    let mut start = State::initial(&GROUND.traced.spec);
+    start.weights[0][3 * LEAF] += 1;
+    let mined = Mined::new(GROUND.job_of(&GROUND.traced), start, |_, _| {}).expect("words of a leaf");
+    let bad = mined.bad_cells().expect("every cell is opened");
+    let bad: Vec<Cell> = bad.into_iter().map(|(cell, _)| cell).collect();
+    assert_eq!(bad, [Cell::new(Kind::Init, 0, 3)]);
+    let rate = detection(&mined, &bad);
+    assert!((rate.expected - 8.0 / 26.0).abs() < 1e-12, "8 of 26 leaves are drawn, not {}", rate.expected);
+    assert!(rate.is_plausible(), "{} of {} trials", rate.caught, rate.trials);
 }
 
 #[test]

@@ -37,5 +37,6 @@ pub(crate) fn description(setup: Setup, circuit: CircuitKind) -> &'static [u8] {
         CircuitKind::Scale => pinned!("scale"),
         CircuitKind::Init => pinned!("init"),
         CircuitKind::Disclosure => pinned!("disclosure"),
+        CircuitKind::Dequantize => pinned!("dequantize"),
     }
 }

@@ -26,6 +26,8 @@ pub struct Public {
     pub commitment: Commitment,
     /// Records of the training data; where traces are committed to, proofs hold the data root to it.
     pub records: u32,
+    /// Whether it starts from the weights of the seed, and not from those of another task.
+    pub seeded: bool,
     /// The beacon, from its source; not from the miner. In trace mode `challenged` of a block after the
     /// disclosure.
     pub beacon: [u8; 32],
@@ -62,6 +64,7 @@ pub fn verify(setup: Setup, public: &Public, statements: &[Vec<u8>], proofs: &[V
         commitment,
         context: public.context,
         records: public.records,
+        seeded: public.seeded,
         beacon: public.beacon,
         circuits: verifier.circuits(),
         srs,

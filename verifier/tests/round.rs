@@ -17,7 +17,7 @@ fn public() -> Public {
     let spec = Spec {
         name: "round".into(),
         layers: vec![70, 66, 5],
-        batch: 4,
+        batch: 64,
         steps: 3,
         checkpoint_every: 1,
         learning_rate: 1,
@@ -42,7 +42,18 @@ fn public() -> Public {
         quantized_exponents: vec![20; 2],
     };
     let (tree_depth, steps_depth, trace_depth) = (18, 12, 24);
-    Public { spec, context, commitment, records: 40, beacon: [3; 32], samples: 8, tree_depth, steps_depth, trace_depth }
+    Public {
+        spec,
+        context,
+        commitment,
+        records: 640,
+        seeded: false,
+        beacon: [3; 32],
+        samples: 8,
+        tree_depth,
+        steps_depth,
+        trace_depth,
+    }
 }
 
 /// The round without a statement or a proof.
@@ -66,6 +77,9 @@ fn a_traced_round_has_statements_of_every_circuit_that_its_cells_need() {
     // One each of round, link, input, weights, activation, momentum, blank and scale; 3 losses and 6 errors
     // a proof; 8 products; peaks of three kinds, which this beacon draws.
     assert_eq!(expected, 8 + 3 + 2 + 8 + 3);
+    // And one of init cells, where the round starts from its seed.
+    let seeded = Error::Count { artifact: "statement", expected: expected + 1, got: 0 };
+    assert_eq!(verdict(&Public { seeded: true, ..public() }), Err(seeded));
 }
 
 #[test]
@@ -83,13 +97,15 @@ fn exponents_of_a_start_come_with_later_rounds_only_and_those_of_the_end_are_tho
 
 #[test]
 fn rounds_with_cells_that_no_statement_claims_are_refused() {
-    for records in [0, 3, (1 << 24) + 1, u32::MAX] {
-        let refused = Error::Unprovable(Unprovable::Records { least: 4, got: records });
+    for records in [0, 63, (1 << 24) + 1, u32::MAX] {
+        let refused = Error::Unprovable(Unprovable::Records { least: 64, got: records });
         assert_eq!(verdict(&Public { records, ..public() }), Err(refused));
     }
+    let small = of(Spec { batch: 32, ..public().spec });
+    assert_eq!(verdict(&small), Err(Error::Unprovable(Unprovable::Batch(32))));
     let classes = of(Spec { layers: vec![70, 66, 65], ..public().spec });
     assert_eq!(verdict(&classes), Err(Error::Unprovable(Unprovable::Classes(65))));
-    for public in [Public { records: 4, ..public() }, of(Spec { layers: vec![70, 66, 64], ..public().spec })] {
+    for public in [Public { records: 64, ..public() }, of(Spec { layers: vec![70, 66, 64], ..public().spec })] {
         assert!(matches!(verdict(&public), Err(Error::Count { artifact: "statement", .. })));
     }
 }

@@ -87,6 +87,10 @@ impl Range {
     pub(crate) const SOFTMAX: [Range; 8] =
         [Range::Bit, Range::Bits9, Range::Bits11, Range::Zero, Range::One, Range::Byte, Range::Exp, Range::Ln];
 
+    /// Ranges of a circuit with 4-bit codes.
+    pub(crate) const CODES: [Range; 7] =
+        [Range::Bit, Range::Bits9, Range::Bits11, Range::Code, Range::Scale, Range::Zero, Range::One];
+
     /// Bits of a limb in this range, which holds all numbers of so many bits.
     fn bits(self) -> u32 {
         match self {

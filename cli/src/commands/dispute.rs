@@ -103,7 +103,9 @@ fn disputed(public: &PublicRound<'_>, kind: Kind) -> String {
         (Kind::Disclosure, Some(_)) => {
             format!("a segment below {} that is not disclosed", disclosure::count(public.spec))
         }
-        (Kind::Init, _) => "no cell of the first state, which the settlement compares".to_owned(),
+        (Kind::Init, Some(space)) if space.count(kind) == 0 => {
+            "no first weights: the round does not start from its seed".to_owned()
+        }
         (_, Some(space)) if kind.is_of_step() => {
             format!("a step below {steps}, of a disclosed segment, and a number below {}", space.count(kind))
         }

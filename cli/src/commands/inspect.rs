@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use pogo_circuits::round::Shape;
 use pogo_circuits::srs::Srs;
 use pogo_protocol::attest::SignedAttestation;
 use pogo_protocol::codec::{VERSION, scalar_bytes};
@@ -209,8 +208,7 @@ fn round_in(folder: &Path) -> Result<Option<Round>, Failure> {
     if !file.exists() {
         return Ok(None);
     }
-    let setup = parse(&file, Setup::decode)?;
-    Ok(Some(Round::new(setup.spec, setup.context, Shape::MINIMAL)?))
+    Ok(Some(parse(&file, Setup::decode)?.round()?))
 }
 
 fn reference(reference: &Reference) -> Table {

@@ -11,6 +11,7 @@ use pogo_prover::train::{RECORDS, UPDATES, checkpoint_name};
 
 use super::{Done, Work};
 use crate::dispute;
+use crate::evaluation;
 use crate::failure::Failure;
 use crate::output::{Table, bytes};
 use crate::workspace::{DISCLOSURE, Published, TRACES, VERDICT, Workspace, list_folder, parse, part_file, read};
@@ -51,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     files.extend(disclosed.map(|name| from.join(name)));
     if workspace.store.has(VERDICT) {
         files.push(from.join(VERDICT));
-        folders.extend([Published::ATTESTATIONS, dispute::FOLDER]);
+        folders.extend([Published::ATTESTATIONS, dispute::FOLDER, evaluation::FOLDER]);
     }
     let last = checkpoint_name(workspace.setup.spec.steps);
     if arguments.state {

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::Done;
 use super::challenge::BeaconArguments;
+use crate::evaluation;
 use crate::failure::Failure;
 use crate::output::{Console, Table, bytes, millibits, seconds};
 use crate::workspace::{Published, parse, read};
@@ -51,7 +52,9 @@ pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failu
     refuse_development(published.setup.srs, arguments.ceremony, console)?;
     check_demands(&published, arguments)?;
     verify(&published)?;
-    Ok(table(&published, start.elapsed().as_secs_f64()).into())
+    let evaluated = evaluation::verify(&arguments.dir, &published)?;
+    let table = table(&published, start.elapsed().as_secs_f64());
+    Ok(table.row("evaluations", "proven cells of evaluations", evaluated).into())
 }
 
 /// Checks every proof of a round against statements that are recomputed from its public files.
@@ -62,6 +65,7 @@ pub(crate) fn verify(published: &Published) -> Result<(), Failure> {
         context: setup.context,
         commitment: commitment.clone(),
         records: setup.records,
+        seeded: setup.is_seeded(),
         beacon: beacon.value,
         disclosure: disclosure.clone(),
         samples: setup.samples as usize,

@@ -19,7 +19,7 @@ pub(crate) static TRACED: LazyLock<PathBuf> = LazyLock::new(|| {
 
 /// Proofs of each circuit that 8 samples of each kind take: 8 cells a proof, but 3 losses, 6 errors, and
 /// one product. Which products and peaks are drawn the beacon says.
-const PROOFS: [(&str, u64); 10] = [
+const PROOFS: [(&str, u64); 11] = [
     ("round", 1),
     ("link", 1),
     ("input", 1),
@@ -30,6 +30,7 @@ const PROOFS: [(&str, u64); 10] = [
     ("momentum", 1),
     ("blank", 1),
     ("scale", 1),
+    ("init", 1),
 ];
 
 #[test]
@@ -74,7 +75,7 @@ fn a_dispute_names_any_cell_and_its_proof_wins_the_bond() {
     let work = folder().join("work");
     copy_files(&TRACED, &work);
     fs::remove_file(work.join("verdict.bin")).expect("there is a verdict");
-    for (attester, cell) in [("3", "loss:1:17"), ("4", "link:0:0")] {
+    for (attester, cell) in [("3", "loss:1:17"), ("4", "link:0:0"), ("6", "init:5")] {
         let done = dispute("open", &work, &["--cell", cell, "--attester", attester]);
         assert_eq!(done.code, 0, "{}", done.stderr);
     }
@@ -87,10 +88,10 @@ fn a_dispute_names_any_cell_and_its_proof_wins_the_bond() {
     let answers = |list: &Value| -> Vec<Value> {
         list["disputes"].as_array().expect("a list").iter().map(|dispute| dispute["answer"].clone()).collect()
     };
-    assert_eq!(answers(&dispute("list", &work, &[]).json()), ["refused", "none"]);
+    assert_eq!(answers(&dispute("list", &work, &[]).json()), ["none", "refused", "none"]);
     let done = dispute("answer", &work, &[]);
     assert_eq!(done.code, 0, "{}", done.stderr);
-    assert_eq!(answers(&done.json()), ["proven", "proven"]);
+    assert_eq!(answers(&done.json()), ["proven"; 3]);
     let verdict = finalize(&work);
     for dispute in verdict.json()["disputes"].as_array().expect("a list") {
         assert_eq!(dispute["won_by"], "miner", "{dispute}");

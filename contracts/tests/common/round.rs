@@ -58,7 +58,7 @@ fn round_part(mined: &Mined<'_>, public: &PublicRound<'_>) -> (Statement, Opened
 /// As many cells of the step as one proof of a circuit carries.
 fn cells(mined: &Mined<'_>, public: &PublicRound<'_>, circuit: CircuitKind) -> (Statement, Opened) {
     let space = public.space().expect("traces are committed to");
-    let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_traced() || *kind == Kind::Init);
+    let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_traced());
     let of_circuit = |cell: &Cell| public.sample(*cell).is_some_and(|sample| sample.circuit() == circuit);
     let cells: Vec<Cell> = kinds.flat_map(|kind| space.of_step(kind, STEP)).filter(of_circuit).collect();
     let part = cell_part(circuit, &cells);
@@ -71,7 +71,7 @@ fn spec(data: &DataSet) -> Spec {
     Spec {
         name: "contracts".into(),
         layers: vec![70, 66, 5],
-        batch: 32,
+        batch: 64,
         steps: 2,
         checkpoint_every: 1,
         learning_rate: 1 << 18,

@@ -12,7 +12,7 @@ use ark_bn254::Fr;
 
 use super::opened::{equal, holds_all, packed};
 use super::{ByteLeaf, ExponentsLeaf, Record, WordLeaf};
-use crate::fixed::requantize;
+use crate::fixed::{bounded, requantize};
 use crate::opening::{Roots, Violation};
 use crate::statement::{STEP_BITS, TENSOR_BITS, TRACE_BITS};
 
@@ -77,8 +77,8 @@ impl ActivationOpening {
         self.used_below.check(tensor, tensors, self.after.used)?;
         self.used.check(tensor + 1, tensors, self.after.used)?;
         self.next.check(tensor + 1, tensors, self.after.next)?;
-        let e = self.used_below.input.wrapping_add(self.used_below.weights());
-        let shift = self.used.input.wrapping_sub(e);
+        let e = self.used_below.sums();
+        let shift = bounded(i64::from(self.used.input) - e);
         for (index, (&sum, &got)) in self.sums.words.iter().zip(&self.activations.bytes).enumerate() {
             equal("activation", index, requantize(sum.max(0), shift).into(), got.into())?;
         }

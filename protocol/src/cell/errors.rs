@@ -14,7 +14,7 @@ use ark_bn254::Fr;
 
 use super::opened::{equal, holds_all, packed};
 use super::{ByteLeaf, ExponentsLeaf, Record, WordLeaf};
-use crate::fixed::{LEAF, dither, requantize_stochastic};
+use crate::fixed::{LEAF, bounded, dither, requantize_stochastic};
 use crate::opening::{Roots, Violation};
 use crate::statement::{STEP_BITS, TENSOR_BITS, TRACE_BITS};
 
@@ -131,8 +131,8 @@ impl ErrorsOpening {
         self.used_above.check(tensor + 1, tensors, self.after.used)?;
         self.used.check(tensor, tensors, self.after.used)?;
         self.next.check(tensor, tensors, self.after.next)?;
-        let e = self.used_above.errors.wrapping_add(self.used_above.weights());
-        let shift = self.used.errors.wrapping_sub(e);
+        let e = self.used_above.below();
+        let shift = bounded(i64::from(self.used.errors) - e);
         let masked = |j: usize| if self.activations.bytes[j] > 0 { self.below.words[j] } else { 0 };
         for (index, &got) in self.errors.bytes.iter().enumerate() {
             let expected = requantize_stochastic(masked(index), shift, dither.at(index));

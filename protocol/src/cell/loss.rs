@@ -20,7 +20,7 @@ use super::errors::Dither;
 use super::input::{DATA_DEPTH, RECORDS_BITS};
 use super::opened::{ensure, equal, holds_all, packed};
 use super::{ByteLeaf, ExponentsLeaf, Record, WordLeaf};
-use crate::fixed::{LEAF, WORD_BIAS, WORD_BITS, logit, requantize_stochastic, softmax_row};
+use crate::fixed::{LEAF, WORD_BIAS, WORD_BITS, bounded, logit, requantize_stochastic, softmax_row};
 use crate::leaf::{data_root, loss_leaf, tag};
 use crate::merkle::{Path, root_of};
 use crate::opening::{Roots, Violation};
@@ -148,12 +148,13 @@ impl LossOpening {
         let label = usize::from(self.label);
         let legal = Violation::Value { what: "label", index: 0, expected: classes as i64 - 1, got: label as i64 };
         ensure(label < classes, legal)?;
-        let e = self.used.input.wrapping_add(self.used.weights());
+        let e = bounded(self.used.sums());
         let logits: Vec<i32> = self.sums.words[..classes].iter().map(|&sum| logit(sum, e)).collect();
         let mut row = [0; LEAF];
         let loss = softmax_row(&logits, label, &mut row[..classes]);
         ensure(self.losses.0 == start + Fr::from(loss), Violation::Loss { expected: loss })?;
-        let shift = self.used.errors.wrapping_sub(exponent);
+        let exponent = i64::from(exponent);
+        let shift = bounded(i64::from(self.used.errors) - exponent);
         for (index, (&error, &got)) in row.iter().zip(&self.errors.bytes).enumerate() {
             equal("error", index, requantize_stochastic(error, shift, dither.at(index)).into(), got.into())?;
         }

@@ -13,7 +13,7 @@ use ark_ff::AdditiveGroup;
 
 use super::opened::{equal, packed};
 use super::{ExponentsLeaf, Record, WordLeaf};
-use crate::fixed::{LEAF, align_gradient, leaf_gradient_sum, momentum, scale_average};
+use crate::fixed::{LEAF, align_gradient, bounded, leaf_gradient_sum, momentum, scale_average};
 use crate::leaf::{momenta_hash, state_leaf};
 use crate::merkle::Path;
 use crate::opening::{Roots, Violation};
@@ -100,7 +100,7 @@ impl MomentumOpening {
         self.after.holds(new.hash()?, state, &new.path, roots)?;
         self.after.traces("gradient", self.gradient.hash()?, gradient, &self.gradient.path, roots)?;
         self.used.check(tensor, tensors, self.after.used)?;
-        let e = self.used.errors.wrapping_add(self.used.input);
+        let e = bounded(self.used.gradient());
         let aligned = self.gradient.words.map(|g| align_gradient(g, e));
         for (index, (&m, &ga)) in old.momenta.iter().zip(&aligned).enumerate() {
             equal("momentum", index, momentum(m, ga).into(), new.momenta[index].into())?;

@@ -2,7 +2,7 @@
 
 use ark_bn254::Fr;
 
-use crate::fixed::{FEATURE_EXPONENT, LEAF, WEIGHT_FRACTION};
+use crate::fixed::{FEATURE_EXPONENT, LEAF, WEIGHT_FRACTION, WORD_MAX, WORD_MIN};
 use crate::leaf::{LeafError, bytes_leaf, tag, words_leaf};
 use crate::merkle::{self, Path, root_of};
 use crate::model::Exponents;
@@ -158,17 +158,36 @@ impl ExponentsLeaf {
     }
 
     /// Exponent of the 8-bit weights.
-    pub fn weights(&self) -> i32 {
-        self.shift.wrapping_sub(WEIGHT_FRACTION)
+    fn weights(&self) -> i64 {
+        i64::from(self.shift) - i64::from(WEIGHT_FRACTION)
+    }
+
+    /// Exponent of the sums, inputs times weights.
+    pub fn sums(&self) -> i64 {
+        i64::from(self.input) + self.weights()
+    }
+
+    /// Exponent of the errors below, errors times weights.
+    pub fn below(&self) -> i64 {
+        i64::from(self.errors) + self.weights()
+    }
+
+    /// Exponent of the gradient, errors times inputs.
+    pub fn gradient(&self) -> i64 {
+        i64::from(self.errors) + i64::from(self.input)
     }
 
     /// Whether these are the exponents of tensor `l` of `tensors` under `root`; the input of tensor 0
     /// are the features, whose exponent is fixed.
     ///
     /// # Errors
-    /// [`Violation::Path`], or [`Violation::Value`].
+    /// [`Violation::Leaf`] for an exponent that is no word, [`Violation::Path`], or [`Violation::Value`].
     pub fn check(&self, l: u32, tensors: u32, root: Fr) -> Result<(), Violation> {
-        let leaf = exponent_slots([self.shift, self.input, self.errors]);
+        let exponents = [self.shift, self.input, self.errors];
+        if let Some((index, &got)) = (0..).zip(&exponents).find(|(_, e)| !(WORD_MIN..=WORD_MAX).contains(*e)) {
+            return Err(Violation::Leaf(LeafError::Word { index, got }));
+        }
+        let leaf = exponent_slots(exponents);
         let tree = root_of(leaf, l as usize, &self.path);
         let fits = self.path.len() == EXPONENTS_DEPTH && l >> EXPONENTS_DEPTH == 0;
         let got = poseidon::hash(Fr::from(tag::EXPONENTS), tree, Fr::from(tensors));
@@ -187,10 +206,10 @@ pub(super) fn equal(what: &'static str, index: usize, expected: i64, got: i64) -
 pub(super) fn holds_all(
     what: &'static str,
     next: i32,
-    e: i32,
+    e: i64,
     magnitudes: impl Iterator<Item = u32>,
 ) -> Result<(), Violation> {
-    let room = i64::from(next) - i64::from(e);
+    let room = i64::from(next) - e;
     let needed = |magnitude| i64::from(crate::fixed::byte_shift(magnitude));
     for (index, magnitude) in magnitudes.enumerate() {
         let holds = (0..=24).contains(&room) && needed(magnitude) <= room;
@@ -217,6 +236,19 @@ fn power(bits: u32) -> Fr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn exponents_are_words_and_their_sums_do_not_wrap() {
+        let leaf = |shift, input, errors| ExponentsLeaf { shift, input, errors, path: alloc::vec![] };
+        let least = leaf(WORD_MIN, WORD_MIN, WORD_MIN);
+        let (two, wide) = (2 * i64::from(WORD_MIN), i64::from(WEIGHT_FRACTION));
+        assert_eq!([least.sums(), least.below(), least.gradient()], [two - wide, two - wide, two]);
+        // One slot's overflow is the next slot: two lists of exponents with one leaf.
+        let (carried, word) = (leaf(WORD_MAX + 1, -7, 0), leaf(WORD_MIN, -6, 0));
+        assert_eq!(exponent_slots([carried.shift, -7, 0]), exponent_slots([word.shift, -6, 0]));
+        let refused = Err(Violation::Leaf(LeafError::Word { index: 0, got: WORD_MAX + 1 }));
+        assert_eq!(carried.check(0, 1, Fr::from(0u64)), refused);
+    }
 
     #[test]
     fn a_field_has_its_bits_or_nothing_is_packed() {

@@ -21,7 +21,7 @@ use ark_bn254::Fr;
 use super::loss::LossLeaf;
 use super::opened::{ensure, packed};
 use super::{ByteLeaf, ExponentsLeaf, Record, WordLeaf};
-use crate::fixed::{LEAF, WORD_BIAS, WORD_BITS, byte_shift, logit, softmax_row};
+use crate::fixed::{LEAF, WORD_BIAS, WORD_BITS, bounded, byte_shift, logit, softmax_row};
 use crate::leaf::{loss_leaf, state_leaf, weights_hash};
 use crate::merkle::Path;
 use crate::opening::{Roots, Violation};
@@ -186,7 +186,7 @@ impl PeakOpening {
         }
         let used = &self.used;
         let words = |leaf: &WordLeaf| self.after.traces("values", leaf.hash()?, position, &leaf.path, roots);
-        let (asked, e, magnitudes): (i32, i32, [u32; LEAF]) = match &self.values {
+        let (asked, e, magnitudes): (i32, i64, [u32; LEAF]) = match &self.values {
             PeakValues::Weights(weights, momenta_hash, path) => {
                 let leaf = state_leaf(weights_hash(weights)?, *momenta_hash);
                 self.before.holds(leaf, position, path, roots)?;
@@ -194,15 +194,13 @@ impl PeakOpening {
             }
             PeakValues::Activations(sums) => {
                 words(sums)?;
-                let e = used.input.wrapping_add(used.weights());
-                (self.next.input, e, sums.words.map(|sum| sum.max(0).unsigned_abs()))
+                (self.next.input, used.sums(), sums.words.map(|sum| sum.max(0).unsigned_abs()))
             }
             PeakValues::Errors(below, activations) => {
                 words(below)?;
                 self.after.traces("activations", activations.hash(), beside, &activations.path, roots)?;
-                let e = used.errors.wrapping_add(used.weights());
                 let masked = |j: usize| if activations.bytes[j] > 0 { below.words[j].unsigned_abs() } else { 0 };
-                (self.next.errors, e, core::array::from_fn(masked))
+                (self.next.errors, used.below(), core::array::from_fn(masked))
             }
             PeakValues::Losses(sums, row) => {
                 words(sums)?;
@@ -212,11 +210,11 @@ impl PeakOpening {
                 let legal =
                     Violation::Value { what: "label", index: 0, expected: classes as i64 - 1, got: label as i64 };
                 ensure(label < classes, legal)?;
-                let e = used.input.wrapping_add(used.weights());
+                let e = bounded(used.sums());
                 let logits: Vec<i32> = sums.words[..classes].iter().map(|&sum| logit(sum, e)).collect();
                 let mut errors = [0; LEAF];
                 softmax_row(&logits, label, &mut errors[..classes]);
-                (self.next.errors, exponent, errors.map(i32::unsigned_abs))
+                (self.next.errors, exponent.into(), errors.map(i32::unsigned_abs))
             }
         };
         let scaled = match &self.values {
@@ -226,7 +224,7 @@ impl PeakOpening {
             PeakValues::Losses(..) => Scaled::Losses,
         };
         ensure(scaled == self.sample.scaled, Violation::OtherCell)?;
-        let (room, largest) = (i64::from(asked) - i64::from(e), magnitudes.into_iter().max().unwrap_or(0));
+        let (room, largest) = (i64::from(asked) - e, magnitudes.into_iter().max().unwrap_or(0));
         let needed = i64::from(byte_shift(largest));
         let tight = Violation::Value { what: "exponent needed by value", index: 0, expected: needed, got: room };
         ensure((0..=24).contains(&room) && room <= needed, tight)

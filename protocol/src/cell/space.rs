@@ -11,28 +11,33 @@ use crate::merkle::{Layout, LeafPlace};
 use crate::model::{Spec, TraceMode};
 use crate::product::{Orientation, ProductCell};
 use crate::statement::STEP_BITS;
-use crate::trace::{Placed, TensorId, TraceLayout};
+use crate::trace::{Pass, Placed, TensorId, TraceLayout};
 
-/// All cells of the rounds of a spec, or those of the disclosed segments of one round.
+/// All cells of the rounds of a spec, those of the disclosed segments of one round, or those of an
+/// evaluation.
 #[derive(Clone, Debug)]
 pub struct CellSpace<'a> {
     spec: &'a Spec,
     layout: &'a Layout,
     trace: &'a TraceLayout,
     segments: Option<&'a Segments>,
+    seeded: bool,
 }
 
 /// A task with cells that no statement can claim, so that its rounds cannot be proven whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unprovable {
     /// A row of logits that no leaf holds.
-    #[error("layers: expected at most {LEAF} classes in the last entry where every step is traced, got {0}")]
+    #[error("layers: expected at most {LEAF} classes in the last entry where steps are traced, got {0}")]
     Classes(usize),
     /// Steps whose records no statement numbers.
     #[error("steps: expected less than 2^{STEP_BITS} where steps are traced, got {0}")]
     Steps(u32),
+    /// A batch with padding rows, whose bytes would be one term of every gradient.
+    #[error("batch: expected at least {LEAF} where steps are traced, got {0}")]
+    Batch(u32),
     /// Training data that do not fill a batch, or not their tree.
-    #[error("training records: expected {least} to {} where every step is traced, got {got}", 1 << DATA_DEPTH)]
+    #[error("training records: expected {least} to {} where steps are traced, got {got}", 1 << DATA_DEPTH)]
     Records {
         /// Records of a batch.
         least: u32,
@@ -51,6 +56,7 @@ pub fn provable(spec: &Spec, records: u32) -> Result<(), Unprovable> {
         TraceMode::None => Ok(()),
         _ if spec.classes() > LEAF => Err(Unprovable::Classes(spec.classes())),
         _ if spec.steps >> STEP_BITS != 0 => Err(Unprovable::Steps(spec.steps)),
+        _ if (spec.batch as usize) < LEAF => Err(Unprovable::Batch(spec.batch)),
         _ if !(spec.batch..=1 << DATA_DEPTH).contains(&records) => {
             Err(Unprovable::Records { least: spec.batch, got: records })
         }
@@ -78,9 +84,10 @@ pub enum Place {
 }
 
 impl<'a> CellSpace<'a> {
-    /// The cells of a round of `spec`, whose leaves and tensors are placed so.
-    pub fn new(spec: &'a Spec, layout: &'a Layout, trace: &'a TraceLayout) -> Self {
-        Self { spec, layout, trace, segments: None }
+    /// The cells of a round of `spec`, whose leaves and tensors are placed so, and which is `seeded`:
+    /// starts from the weights of the seed, so that it has init cells.
+    pub fn new(spec: &'a Spec, layout: &'a Layout, trace: &'a TraceLayout, seeded: bool) -> Self {
+        Self { spec, layout, trace, seeded, segments: None }
     }
 
     /// Of the kinds that are of a step, the cells of these segments only.
@@ -98,9 +105,19 @@ impl<'a> CellSpace<'a> {
     /// Cells of a kind in one step, or in the round where the kind is not of a step. Disclosures are
     /// not counted: which records are disclosed is no part of a round.
     pub fn count(&self, kind: Kind) -> u64 {
+        let has = match self.trace.pass() {
+            Pass::Training => kind != Kind::Dequantize,
+            Pass::Evaluation => kind.is_evaluated(),
+        };
+        if !has {
+            return 0;
+        }
         let rows = |id: TensorId| self.trace.tensor(id).map_or(0, |placed| placed.rows * placed.tile_cols());
         let count: usize = match kind {
-            Kind::Update | Kind::Quantize | Kind::Init | Kind::Weights | Kind::Momentum => self.layout.leaf_count(),
+            Kind::Init if !self.seeded => 0,
+            Kind::Update | Kind::Quantize | Kind::Init | Kind::Weights | Kind::Momentum | Kind::Dequantize => {
+                self.layout.leaf_count()
+            }
             Kind::Link => 1,
             Kind::Input => rows(TensorId::Inputs(0)),
             Kind::Loss => self.spec.batch as usize,
@@ -147,7 +164,7 @@ impl<'a> CellSpace<'a> {
         }
         let index = cell.index as usize;
         match cell.kind {
-            Kind::Update | Kind::Quantize | Kind::Init | Kind::Weights | Kind::Momentum => {
+            Kind::Update | Kind::Quantize | Kind::Init | Kind::Weights | Kind::Momentum | Kind::Dequantize => {
                 Some(Place::Leaf(self.layout.place(index)))
             }
             Kind::Link => Some(Place::Step),

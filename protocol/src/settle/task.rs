@@ -29,6 +29,9 @@ pub struct Task {
     pub srs: [u8; 32],
     /// What round 0 starts from.
     pub head: Head,
+    /// Whether that are the weights of the spec's seed, so that round 0 has init cells; else those of
+    /// another task.
+    pub seeded: bool,
     /// Windows and amounts.
     pub rules: Rules,
 }

@@ -597,13 +597,15 @@ fn unsound_rules_and_models_open_no_task() {
 fn a_task_with_cells_that_no_statement_claims_is_not_opened() {
     let open = |change: fn(&mut Task)| {
         let mut task = task(RULES);
-        (task.spec.trace, task.trace_depth) = (TraceMode::Every, 24);
+        (task.spec.trace, task.spec.batch, task.trace_depth) = (TraceMode::Every, 64, 24);
+        task.records = 64;
         change(&mut task);
         Settlement::new(task, Arc::new(DigestVerifier)).map(|_| ())
     };
     assert_eq!(open(|_| {}), Ok(()));
     let refused = |reason| Err(SettleError::Unprovable(reason));
-    assert_eq!(open(|task| task.records = 3), refused(Unprovable::Records { least: 4, got: 3 }));
+    assert_eq!(open(|task| task.records = 63), refused(Unprovable::Records { least: 64, got: 63 }));
+    assert_eq!(open(|task| task.spec.batch = 32), refused(Unprovable::Batch(32)));
     assert_eq!(open(|task| task.spec.layers = vec![100, 65]), refused(Unprovable::Classes(65)));
     assert_eq!(open(|task| task.spec.steps = 1 << STEP_BITS), refused(Unprovable::Steps(1 << STEP_BITS)));
     assert_eq!(open(|task| task.spec.steps = (1 << STEP_BITS) - 1), Ok(()));

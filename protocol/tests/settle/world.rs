@@ -8,6 +8,7 @@ use pogo_protocol::attest::{Address, Attestation, AttesterKey, Sign, SignedAttes
 use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::commitment::Commitment;
+use pogo_protocol::evaluation::EvaluationRoots;
 use pogo_protocol::model::{Exponents, Schedule, Spec, TraceMode};
 use pogo_protocol::record::Head;
 use pogo_protocol::settle::{
@@ -81,6 +82,7 @@ pub(crate) fn task(rules: Rules) -> Task {
         circuits: Circuits([[1; 32]; CircuitKind::ALL.len()]),
         srs: [2; 32],
         head: Head { state: 1000.into(), exponents: Fr::ZERO },
+        seeded: true,
         rules,
     }
 }
@@ -220,6 +222,7 @@ impl World {
             evaluated: RULES.evaluated,
             loss_before: 1000,
             loss_after,
+            evaluation: EvaluationRoots { data: Fr::from(1), trace: Fr::from(2) },
         }
     }
 

@@ -50,7 +50,7 @@ impl Ground {
         let spec = Spec {
             name: "attack".into(),
             layers: vec![64, 16, 10],
-            batch: 32,
+            batch: 64,
             steps: STEPS,
             checkpoint_every: 1,
             learning_rate: 1 << 16,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pogo_protocol::cell::{Cell, CellSpace, Kind};
+use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::challenge::UpdateSample;
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::fixed::{self, LEAF};
@@ -202,16 +202,12 @@ impl<'a> Mined<'a> {
     fn bad_traced_cells(&self) -> Result<Vec<(Cell, Violation)>, Error> {
         let (public, round) = (self.public(), self.job.round);
         let (roots, depths) = (public.roots(), round.depths());
-        let Some(opener) = self.opener() else { return Ok(Vec::new()) };
+        let (Some(opener), Some(space)) = (self.opener(), round.space()) else { return Ok(Vec::new()) };
+        let kinds = || Kind::ALL.into_iter().filter(|kind| kind.is_traced());
         let mut bad = Vec::new();
         for step in 0..self.commitment.steps {
             let traced = self.traced_step(step)?;
-            let cells = round.trace.iter().flat_map(|trace| {
-                let space = CellSpace::new(&round.spec, &round.layout, trace);
-                let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_traced());
-                kinds.flat_map(move |kind| space.of_step(kind, step))
-            });
-            let cells: Vec<Cell> = cells.collect();
+            let cells: Vec<Cell> = kinds().flat_map(|kind| space.of_step(kind, step)).collect();
             let check = |&cell: &Cell| -> Result<Option<(Cell, Violation)>, Error> {
                 Ok(opener.open(&traced, cell)?.check(&roots, depths).err().map(|violation| (cell, violation)))
             };

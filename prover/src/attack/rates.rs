@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pogo_protocol::cell::{Cell, CellSpace, Kind};
+use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::challenge::{self, UpdateSample};
 use pogo_protocol::stream::keccak;
 
@@ -64,7 +64,7 @@ fn draw(mined: &Mined<'_>, kind: Kind, beacon: [u8; 32]) -> Vec<Cell> {
     let hash = mined.commitment.hash();
     let round = || challenge::draw(beacon, hash, steps, leaves, SAMPLES);
     let update = |sample: &UpdateSample| Cell::update(sample.step, sample.leaf as u32);
-    match (kind, space(mined)) {
+    match (kind, mined.job.round.space()) {
         (Kind::Update, _) => round().updates.iter().map(update).collect(),
         (Kind::Quantize, _) => round().quantizes.iter().map(|&leaf| Cell::quantize(leaf as u32)).collect(),
         (_, Some(space)) => challenge::draw_cells(beacon, hash, &space, kind, SAMPLES),
@@ -78,13 +78,8 @@ pub(super) fn total(mined: &Mined<'_>, kind: Kind) -> u64 {
     match kind {
         Kind::Update => leaves * u64::from(mined.commitment.steps),
         Kind::Quantize => leaves,
-        _ => space(mined).filter(|_| kind.is_traced()).map_or(0, |space| space.total(kind)),
+        _ => mined.job.round.space().filter(|_| kind.is_traced()).map_or(0, |space| space.total(kind)),
     }
-}
-
-fn space<'a>(mined: &'a Mined<'_>) -> Option<CellSpace<'a>> {
-    let round = mined.job.round;
-    Some(CellSpace::new(&round.spec, &round.layout, round.trace.as_ref()?))
 }
 
 /// Probability that [`SAMPLES`] of `cells`, without replacement, are none of the `bad` ones:

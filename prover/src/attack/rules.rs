@@ -3,29 +3,40 @@
 use std::collections::BTreeSet;
 
 use pogo_protocol::attest::{Attestation, Sign, evaluation_indices};
-use pogo_protocol::cell::Cell;
+use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::model::{Spec, State};
 use pogo_protocol::settle::{Event, Lapse, Reason, SettleError};
 
 use super::court::{BONDED, Court, EVALUATED, STRANGER};
 use super::mine::Mined;
 use super::momenta::measure;
-use super::rates::{DRAWS, Rate, beacon};
+use super::rates::{DRAWS, Rate, beacon, detection};
 use super::{Failed, Ground, Seen};
 
+/// A settlement that knows the first state refuses it as the start. One that was opened with the miner's
+/// own has the init cells, each of which a dispute can name.
 pub(super) fn chosen_start(ground: &Ground) -> Result<Seen, Failed> {
-    let chosen = State::initial(&Spec { seed: 99, ..ground.round.spec.clone() });
-    let mined = Mined::new(ground.job(), chosen, |_, _| {})?;
-    if !mined.bad_cells()?.is_empty() {
+    let spec = &ground.traced.spec;
+    let chosen = State::initial(&Spec { seed: 99, ..spec.clone() });
+    let mined = Mined::new(ground.job_of(&ground.traced), chosen, |_, _| {})?;
+    let refusal = Court::with_digests(&mined).err().and_then(|error| error.downcast::<SettleError>().ok());
+    let Some(refusal) = refusal else { return Ok(Seen::unseen("the settlement takes the commitment")) };
+
+    let bad: Vec<Cell> = mined.bad_cells()?.into_iter().map(|(cell, _)| cell).collect();
+    let Some(&cell) = bad.first() else { return Ok(Seen::unseen("no cell is bad")) };
+    if bad.iter().any(|cell| cell.kind != Kind::Init) {
         return Err("the chain from the chosen weights is not consistent".into());
     }
-    match Court::with_digests(&mined) {
-        Ok(_) => Ok(Seen::unseen("the settlement takes the commitment")),
-        Err(error) => match error.downcast::<SettleError>() {
-            Ok(refusal) => Ok(Seen::stopped(refusal.to_string())),
-            Err(error) => Err(error),
-        },
-    }
+    let mut court = Court::with_head(&mined, mined.commitment.start())?;
+    court.prove_by_digests(beacon(0))?;
+    (0..BONDED).try_for_each(|attester| court.approve(attester, [2, 1]))?;
+    court.dispute(cell)?;
+    let why = format!("{refusal}; under the miner's own head {} init cells are bad", bad.len());
+    let rate = Some(detection(&mined, &bad));
+    Ok(match court.end()? {
+        Event::Rejected(_, Reason::Unanswered(named), _) if named == cell => Seen { rate, ..Seen::stopped(why) },
+        event => Seen::unseen(format!("the dispute of {cell} ends with {event:?}")),
+    })
 }
 
 pub(super) fn false_attestations(ground: &Ground) -> Result<Seen, Failed> {
@@ -71,11 +82,7 @@ pub(super) fn withheld(ground: &Ground) -> Result<Seen, Failed> {
     (0..BONDED).try_for_each(|attester| court.approve(attester, [2, 1]))?;
     let cell = Cell::update(3, 5);
     court.dispute(cell)?;
-    let end = match court.settle()? {
-        Event::Disputed(_) => court.settle()?,
-        event => event,
-    };
-    Ok(match end {
+    Ok(match court.end()? {
         Event::Rejected(_, Reason::Unanswered(named), slash) if named == cell => Seen::stopped(format!(
             "{cell} is not answered: {} to the disputer, {} burned",
             slash.rewarded, slash.burned

@@ -143,10 +143,7 @@ pub(super) fn one_leaf(ground: &Ground) -> Result<Seen, Failed> {
     let forged = ground.prover().prove_unchecked(&statement, Opened::Round(mined.openings(&part)?))?;
     let answered = court.chain.answer(court.now, court.id, cell, &forged);
     let refused = answered == Err(SettleError::Proof { part: 0 });
-    let end = match court.settle()? {
-        Event::Disputed(_) => court.settle()?,
-        event => event,
-    };
+    let end = court.end()?;
     let slashed = matches!(end, Event::Rejected(_, Reason::Unanswered(named), _) if named == cell);
     if !(refused && slashed) {
         return Ok(Seen::unseen(format!("the dispute ends with {end:?}")));

@@ -1,5 +1,6 @@
 //! Open cells: what one cell of any kind opens, from the step that it is of. [`open`] recomputes the
-//! steps of the drawn cells and opens them all, an [`Opener`] opens one.
+//! steps of the drawn cells and opens them all, an [`Opener`] opens one. [`crate::evaluation`] opens those of an
+//! evaluation with it, which is a round of one step.
 //!
 //! An opening stands where its public sample says ([`PublicRound::sample`]); what stands there comes
 //! from the step. Whether it obeys its relation is for [`CellOpening::check`].
@@ -11,6 +12,7 @@ use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
 use pogo_protocol::cell::activation::{ActivationOpening, ActivationSample};
 use pogo_protocol::cell::blank::BlankOpening;
+use pogo_protocol::cell::dequantize::{DequantizeOpening, DequantizeSample};
 use pogo_protocol::cell::errors::{ErrorsOpening, ErrorsSample};
 use pogo_protocol::cell::init::InitOpening;
 use pogo_protocol::cell::input::{InputOpening, InputSample};
@@ -22,10 +24,11 @@ use pogo_protocol::cell::scale::{ScaleOpening, ScaleSample};
 use pogo_protocol::cell::weights::{WeightsOpening, WeightsSample};
 use pogo_protocol::cell::{ByteLeaf, Cell, CellOpening, ExponentsLeaf, Place, Record, WordLeaf};
 use pogo_protocol::data::DataSet;
-use pogo_protocol::fixed::LEAF;
+use pogo_protocol::evaluation::PublicEvaluation;
+use pogo_protocol::fixed::{LEAF, bounded};
 use pogo_protocol::leaf::{FEATURES_DEPTH, feature_leaves, tag, weights_hash};
 use pogo_protocol::merkle::{Layout, LeafPlace, Path, Tree, hash_pairs};
-use pogo_protocol::model::{Exponents, State};
+use pogo_protocol::model::{Exponents, Quantized, State};
 use pogo_protocol::poseidon;
 use pogo_protocol::product::{ProductCell, TracedRecord};
 use pogo_protocol::record::StepRecord;
@@ -35,7 +38,7 @@ use rayon::prelude::*;
 
 use super::Model;
 use super::peaks;
-use crate::commit::{data_tree, leaf_of, momenta_hash, records_tree};
+use crate::commit::{data_tree, leaf_of, momenta_hash, quantized_tree, records_tree, scales_of};
 use crate::error::Error;
 use crate::round::Round;
 use crate::store::Store;
@@ -85,7 +88,8 @@ pub struct Opener<'a> {
     records_tree: Tree,
     data: &'a DataSet,
     data_tree: Tree,
-    last_state: &'a State,
+    /// The final state; none of an evaluation.
+    last_state: Option<&'a State>,
     /// The final state in its tree, made for the first scale cell.
     last: OnceLock<Model>,
 }
@@ -93,10 +97,18 @@ pub struct Opener<'a> {
 /// One step with its tensors and trees.
 pub struct TracedStep {
     step: u32,
-    before: Model,
-    after: Model,
+    models: Models,
     trace: Trace,
     tree: Tree,
+}
+
+/// What a step computed with.
+#[expect(clippy::large_enum_variant, reason = "a handful at a time")]
+enum Models {
+    /// The states before and after a training step.
+    States(Model, Model),
+    /// The 4-bit model of an evaluation, and the tree over it.
+    FourBit(Quantized, Tree),
 }
 
 impl TracedStep {
@@ -107,7 +119,21 @@ impl TracedStep {
     pub fn new(round: &Round, step: u32, [before, after]: [State; 2], trace: Trace) -> Result<Self, Error> {
         let tree = trace::tree(&round.trace_layout()?, &trace)?;
         let model = |state| Model::new(&round.layout, state);
-        Ok(Self { step, before: model(before)?, after: model(after)?, trace, tree })
+        Ok(Self { step, models: Models::States(model(before)?, model(after)?), trace, tree })
+    }
+
+    /// Hashes the one step of an evaluation of this model, whose leaves and tensors are placed so.
+    ///
+    /// # Errors
+    /// [`Error::Leaf`], which no evaluation leaves behind.
+    pub fn of_evaluation(layout: &Layout, placed: &TraceLayout, model: Quantized, trace: Trace) -> Result<Self, Error> {
+        let (tree, of_model) = (trace::tree(placed, &trace)?, quantized_tree(layout, &model)?);
+        Ok(Self { step: 0, models: Models::FourBit(model, of_model), trace, tree })
+    }
+
+    /// Root of the tree over its tensors.
+    pub(crate) fn tree_root(&self) -> Fr {
+        self.tree.root()
     }
 
     /// A step of a finished round, recomputed.
@@ -134,10 +160,25 @@ impl<'a> Opener<'a> {
         trained: &'a train::Trace,
         data: &'a DataSet,
     ) -> Option<Self> {
-        let (layout, records) = (round.trace?, trained.records.as_slice());
+        let layout = round.trace?;
+        Some(Self::of(round, layout, steps_depth, &trained.records, Some(&trained.state), data))
+    }
+
+    /// [`Opener::new`] of the round that an evaluation is.
+    pub fn of_evaluation(evaluation: &'a PublicEvaluation<'_>, steps_depth: usize, data: &'a DataSet) -> Self {
+        Self::of(evaluation.round(), evaluation.trace(), steps_depth, evaluation.records(), None, data)
+    }
+
+    fn of(
+        round: PublicRound<'a>,
+        layout: &'a TraceLayout,
+        steps_depth: usize,
+        records: &'a [StepRecord],
+        last_state: Option<&'a State>,
+        data: &'a DataSet,
+    ) -> Self {
         let (records_tree, data_tree) = (records_tree(steps_depth, records), data_tree(data));
-        let (last_state, last) = (&trained.state, OnceLock::new());
-        Some(Self { round, layout, records, records_tree, data, data_tree, last_state, last })
+        Self { round, layout, records, records_tree, data, data_tree, last_state, last: OnceLock::new() }
     }
 
     /// Opens a cell of this step, whether it holds or not.
@@ -155,13 +196,11 @@ impl<'a> Opener<'a> {
         }
     }
 
-    /// The final state in its tree.
-    fn last(&self) -> Result<&Model, Error> {
-        if let Some(last) = self.last.get() {
-            return Ok(last);
-        }
-        let last = Model::new(self.round.layout, self.last_state.clone())?;
-        Ok(self.last.get_or_init(|| last))
+    /// The final state in its tree; none of an evaluation.
+    fn last(&self) -> Result<Option<&Model>, Error> {
+        let (Some(state), None) = (self.last_state, self.last.get()) else { return Ok(self.last.get()) };
+        let last = Model::new(self.round.layout, state.clone())?;
+        Ok(Some(self.last.get_or_init(|| last)))
     }
 }
 
@@ -198,10 +237,11 @@ impl At<'_> {
                 CellOpening::Blank(BlankOpening { sample, path: path(sample.position), after: self.after() })
             }
             (Sample::Init(sample), _) => {
-                CellOpening::Init(InitOpening { sample, path: self.step.before.tree.path(sample.position) })
+                CellOpening::Init(InitOpening { sample, path: self.states()?.0.tree.path(sample.position) })
             }
             (Sample::Peak(sample), _) => CellOpening::Peak(self.peak(sample)?),
             (Sample::Scale(sample), Place::Tensor(tensor)) => CellOpening::Scale(self.scale(sample, tensor)?),
+            (Sample::Dequantize(sample), Place::Leaf(leaf)) => CellOpening::Dequantize(self.dequantize(sample, leaf)?),
             _ => return Err(self.none()),
         })
     }
@@ -219,12 +259,12 @@ impl At<'_> {
             Ok(PeakOpening { sample, choice, before, after, next: self.next(tensor)?, used: used.clone(), values })
         };
         if scaled == Scaled::Weights {
-            let (layout, before) = (self.of.round.layout, &self.step.before);
+            let (layout, (before, _)) = (self.of.round.layout, self.states()?);
             let leaf = peaks::of_weights(layout, &before.state, tensor);
             let (choice, weights, momenta_hash, path) = leaf_at(layout, before, leaf)?;
             return opening(choice, PeakValues::Weights(weights, momenta_hash, path));
         }
-        let (e, classes) = (used.input.wrapping_add(used.weights()), self.of.round.spec.classes());
+        let (e, classes) = (bounded(used.sums()), self.of.round.spec.classes());
         let row = peaks::of_trace(self.of.layout, &self.step.trace, scaled, tensor, e, classes);
         let (row, column) = row.ok_or(self.none())?;
         let values = match scaled {
@@ -240,10 +280,22 @@ impl At<'_> {
     }
 
     fn scale(&self, sample: ScaleSample, tensor: usize) -> Result<ScaleOpening, Error> {
-        let (layout, last) = (self.of.round.layout, self.of.last()?);
+        let (layout, last) = (self.of.round.layout, self.of.last()?.ok_or(self.none())?);
         let leaf = peaks::of_weights(layout, &last.state, tensor);
         let (choice, weights, momenta_hash, path) = leaf_at(layout, last, leaf)?;
         Ok(ScaleOpening { sample, choice, weights, momenta_hash, path })
+    }
+
+    fn dequantize(&self, sample: DequantizeSample, leaf: LeafPlace) -> Result<DequantizeOpening, Error> {
+        let Models::FourBit(model, tree) = &self.step.models else { return Err(self.none()) };
+        Ok(DequantizeOpening {
+            sample,
+            after: self.after(),
+            codes: *leaf_of(&model.codes[leaf.tensor], leaf.index_in_tensor),
+            scales: scales_of(model, leaf.tensor, leaf.index_in_tensor),
+            path: tree.path(sample.model),
+            expanded: self.bytes(TensorId::Weights(leaf.tensor), leaf.row, leaf.column)?,
+        })
     }
 
     /// Losses up to a row, with its label.
@@ -270,7 +322,7 @@ impl At<'_> {
     }
 
     fn weights(&self, sample: WeightsSample, leaf: LeafPlace) -> Result<WeightsOpening, Error> {
-        let before = &self.step.before;
+        let (before, _) = self.states()?;
         Ok(WeightsOpening {
             sample,
             before: self.before(),
@@ -350,12 +402,13 @@ impl At<'_> {
                 path: model.tree.path(sample.state),
             })
         };
+        let (before, after) = self.states()?;
         Ok(MomentumOpening {
             sample,
             before: self.before(),
             after: self.after(),
-            momenta_before: momenta(&self.step.before)?,
-            momenta_after: momenta(&self.step.after)?,
+            momenta_before: momenta(before)?,
+            momenta_after: momenta(after)?,
             gradient: self.words(TensorId::Gradients(leaf.tensor), leaf.row, leaf.column)?,
             used: self.used(leaf.tensor)?,
         })
@@ -363,6 +416,14 @@ impl At<'_> {
 
     fn none(&self) -> Error {
         Error::NoCell { cell: self.cell }
+    }
+
+    /// The states before and after the training step.
+    fn states(&self) -> Result<(&Model, &Model), Error> {
+        match &self.step.models {
+            Models::States(before, after) => Ok((before, after)),
+            Models::FourBit(..) => Err(self.none()),
+        }
     }
 
     /// Record before the step.

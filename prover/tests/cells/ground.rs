@@ -14,18 +14,22 @@ use pogo_prover::train::Job;
 
 pub(crate) const STEPS: u32 = 3;
 /// Shallow trees, which save most of the hashing.
-const SHAPE: Shape = Shape { tree_depth: 10, steps_depth: 2, trace_depth: 13, ..Shape::MINIMAL };
+const SHAPE: Shape = Shape { tree_depth: 10, trace_depth: 13, ..Shape::MINIMAL };
 /// The step that miners lie about.
 pub(crate) const LIE: u32 = 1;
 
 /// A round on noise, which commits to the trace of every step.
 pub(crate) struct Ground {
     pub(crate) round: Round,
-    data: DataSet,
+    pub(crate) data: DataSet,
 }
 
 impl Ground {
     pub(crate) fn new(layers: &[u32], batch: u32) -> Self {
+        Self::of_steps(layers, batch, STEPS)
+    }
+
+    pub(crate) fn of_steps(layers: &[u32], batch: u32, steps: u32) -> Self {
         let (width, classes, count) = (layers[0] as usize, layers[layers.len() - 1] as usize, 2 * batch + 1);
         let noise = |i: u32| (pcg(i) % 255) as i32 - 127;
         let data = DataSet {
@@ -38,7 +42,7 @@ impl Ground {
             name: "cells".into(),
             layers: layers.to_vec(),
             batch,
-            steps: STEPS,
+            steps,
             checkpoint_every: 1,
             learning_rate: 1 << 18,
             schedule: Schedule::Linear,
@@ -48,12 +52,13 @@ impl Ground {
             data_root: scalar_bytes(&data_root(&data)),
         };
         let context = Context { chain_id: 31_337, contract: [9; 20], task: [8; 32], round: 0, miner: [7; 20] };
-        Self { round: Round::new(spec, context, SHAPE).expect("it fits the preset"), data }
+        let shape = Shape { steps_depth: (steps + 1).next_power_of_two().ilog2() as usize, ..SHAPE };
+        Self { round: Round::new(spec, context, shape).expect("it fits the preset"), data }
     }
 
     /// Two tensors, nothing of whose size divides 64.
     pub(crate) fn small() -> Self {
-        Self::new(&[70, 66, 5], 32)
+        Self::new(&[70, 66, 5], 64)
     }
 
     pub(crate) fn job(&self) -> Job<'_> {

@@ -1,11 +1,13 @@
 //! Every cell of an honest round holds, and a lie at one place breaks the cells that read it and no
-//! others: in plain code here, in circuits in [`circuits`].
+//! others: in plain code here, in circuits in [`circuits`]. Disclosures are in [`disclosure`].
 
 mod circuits;
+mod disclosure;
+mod evaluation;
 mod ground;
 
 use ark_bn254::Fr;
-use pogo_protocol::cell::{Cell, CellSpace, Kind, Unprovable};
+use pogo_protocol::cell::{Cell, Kind, Unprovable};
 use pogo_protocol::trace::TensorId;
 use pogo_prover::attack::mine::{Draft, Mined};
 use pogo_prover::audit::{Traced, audit};
@@ -25,7 +27,7 @@ fn names(cells: &[Cell]) -> Vec<String> {
 
 #[test]
 fn every_cell_of_an_honest_round_holds() {
-    for (layers, batch) in [(&[70, 66, 5][..], 32), (&[128, 64, 64], 64), (&[70, 5], 4), (&[3, 66, 65, 2], 128)] {
+    for (layers, batch) in [(&[70, 66, 5][..], 64), (&[128, 64, 64], 64), (&[70, 5], 128), (&[3, 66, 65, 2], 128)] {
         let ground = Ground::new(layers, batch);
         let mined = ground.honest();
         assert_eq!(mined.bad_cells().expect("every cell is opened"), [], "{layers:?}");
@@ -37,11 +39,11 @@ fn every_opening_stands_where_the_public_sample_says() {
     let ground = Ground::small();
     let (mined, round) = (ground.honest(), &ground.round);
     let (public, opener) = (mined.public(), mined.opener().expect("traces are committed to"));
-    let space = CellSpace::new(&round.spec, &round.layout, round.trace.as_ref().expect("traces are committed to"));
+    let space = round.space().expect("traces are committed to");
     let mut count = 0;
     for step in 0..STEPS {
         let traced = mined.traced_step(step).expect("a step of the round");
-        let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_traced() || *kind == Kind::Init);
+        let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_traced());
         for cell in kinds.flat_map(|kind| space.of_step(kind, step)) {
             let opening = opener.open(&traced, cell).expect("a cell of the round");
             assert_eq!(Some(opening.sample()), public.sample(cell), "{cell}");
@@ -52,7 +54,7 @@ fn every_opening_stands_where_the_public_sample_says() {
         assert!(opener.open(&traced, Cell::update(step, 0)).is_err(), "a cell of a round proof");
     }
     let all: u64 = Kind::ALL.into_iter().filter(|kind| kind.is_traced()).map(|kind| space.total(kind)).sum();
-    assert_eq!(count, all + space.total(Kind::Init));
+    assert_eq!(count, all);
 }
 
 #[test]
@@ -97,7 +99,7 @@ fn a_salt_in_a_record_breaks_a_link_or_every_traced_cell_of_the_step() {
     assert!(names(&salted(used)).contains(&"link:1:0".to_owned()));
     assert_eq!(names(&salted(next)), ["peak:1:3", "link:2:0"]);
 
-    let space = CellSpace::new(&ground.round.spec, &ground.round.layout, ground.round.trace.as_ref().unwrap());
+    let space = ground.round.space().expect("traces are committed to");
     let traced = Kind::ALL.into_iter().filter(|kind| kind.is_traced());
     // The peaks of weights, the first of their kind, open the state and no trace.
     let opens_none = |cell: &Cell| cell.kind == Kind::Peak && (cell.index as usize) < ground.round.spec.tensors().len();
@@ -140,6 +142,14 @@ fn an_audit_names_a_cell_that_does_not_hold() {
         let named: Vec<Cell> = found.iter().flat_map(|finding| finding.cells(&ground.round)).collect();
         assert!(named.iter().any(|cell| bad.contains(cell)), "lie {number}: {found:?} names {:?}", names(&named));
     }
+}
+
+#[test]
+fn a_traced_task_whose_batch_has_padding_rows_is_refused() {
+    let Round { mut spec, context, shape, .. } = Ground::small().round;
+    spec.batch = 32;
+    let refused = Round::new(spec, context, shape).expect_err("a padding row may hold bytes");
+    assert!(matches!(refused, Error::Unprovable(Unprovable::Batch(32))), "{refused}");
 }
 
 #[test]

@@ -30,6 +30,11 @@ fn a_true_product_of_every_orientation_is_accepted() {
 }
 
 #[test]
+fn a_true_disclosure_is_accepted() {
+    accepted(CircuitKind::Disclosure);
+}
+
+#[test]
 #[ignore = "minutes of proving"]
 fn a_true_proof_of_every_circuit_is_accepted() {
     CircuitKind::ALL.into_iter().for_each(accepted);

@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let circuits = prover.setup().circuits();
     let beacon = [7; 32]; // from a block that does not exist yet when the commitment is made
     let public = round.public(&commitment, digits.train.len() as u32, beacon, &circuits, prover.srs.id());
-    let openings = open::open(&store, &job, &trace, &commitment, &public.parts(8))?;
+    let openings = open::open(&store, &job, &trace, &public, &public.parts(8))?;
     for (statement, openings) in public.statements(8)?.iter().zip(openings) {
         let proof = prover.prove(statement, Opened::Round(openings))?;
         println!("proof of part {}: {} bytes", statement.part, proof.len());

@@ -10,7 +10,7 @@ object "StepHaloVerifier" {
     object "runtime" {
         code {
             if iszero(calldatasize()) {
-                mstore(0x00, 0xb2acb27ff71112697992ca69d3d8329df81274f2394e1bc54ac7f31084dfbab2)
+                mstore(0x00, 0xdf6d233b5165662e47ca3f85368a19225314808afff6a1f684132fbe87010904)
                 mstore(0x20, 0x8863247140629479454b3087e83fc1c7ed253ba67fe56d056e37a87d0a0dd6f1)
                 return(0x00, 0x40)
             }

@@ -5,16 +5,19 @@ use std::sync::{LazyLock, OnceLock};
 use pogo_circuits::round::Shape;
 use pogo_circuits::srs::Srs;
 use pogo_contracts::{CHAIN_ID, contract_address};
-use pogo_protocol::cell::{Cell, Kind};
+use pogo_protocol::cell::{Cell, CellOpening, Kind};
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::data::DataSet;
 use pogo_protocol::fixed::pcg;
+use pogo_protocol::merkle::{Tree, hash_pairs};
 use pogo_protocol::model::{Schedule, Spec, TraceMode};
-use pogo_protocol::statement::{CircuitKind, Context, PublicRound, Statement, cell_part};
+use pogo_protocol::record::steps_root;
+use pogo_protocol::statement::{CircuitKind, Context, PublicRound, STEP_ELEMENTS, Statement, cell_part};
 use pogo_prover::attack::mine::Mined;
 use pogo_prover::commit::data_root;
 use pogo_prover::device::Device;
 use pogo_prover::open::Opened;
+use pogo_prover::open::disclosure::disclose;
 use pogo_prover::prove::Prover;
 use pogo_prover::round::Round;
 use pogo_prover::train::Job;
@@ -42,6 +45,7 @@ fn prove(circuit: CircuitKind) -> (Statement, Vec<u8>) {
     let public = round.public(&mined.commitment, data.len() as u32, [5; 32], &circuits, PROVER.srs.id());
     let (statement, opened) = match circuit {
         CircuitKind::Round => round_part(&mined, &public),
+        CircuitKind::Disclosure => disclosure(&mined, &public),
         _ => cells(&mined, &public, circuit),
     };
     let file = PROVER.prove(&statement, opened).expect("a true statement");
@@ -53,6 +57,20 @@ fn prove(circuit: CircuitKind) -> (Statement, Vec<u8>) {
 fn round_part(mined: &Mined<'_>, public: &PublicRound<'_>) -> (Statement, Opened) {
     let openings = mined.openings(&public.parts(1)[0]).expect("openings");
     (public.statements(1).expect("a small round").remove(0), Opened::Round(openings))
+}
+
+/// All records of the round, of which the first one was committed to.
+fn disclosure(mined: &Mined<'_>, public: &PublicRound<'_>) -> (Statement, Opened) {
+    let (records, depth) = (&mined.trace.records, mined.job.round.shape.steps_depth);
+    let before = Tree::new(depth, vec![records[0].hash()], hash_pairs).root();
+    let order: Vec<u32> = (0..records.len() as u32).collect();
+    let opening = disclose(depth, records, |index| index == 0, &order).remove(0);
+    let mut samples = opening.sample.elements();
+    samples.resize(STEP_ELEMENTS, 0u64.into());
+    let circuit = public.circuits.id(CircuitKind::Disclosure);
+    let steps_root = steps_root(before, records.len() as u32);
+    let statement = Statement { circuit, steps_root, samples, ..public.statements(1).remove(0) };
+    (statement, Opened::Cells(vec![CellOpening::Disclosure(opening)]))
 }
 
 /// As many cells of the step as one proof of a circuit carries.

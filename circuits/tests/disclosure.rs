@@ -87,7 +87,7 @@ fn circuit(roots: Roots, opening: &DisclosureOpening) -> StepCircuit {
 fn public(roots: &Roots, sample: &DisclosureSample) -> Vec<Fr> {
     let Roots { parent, steps, state, quantized, layout, record_count, .. } = *roots;
     let head = [Fr::from(3), Fr::from(5), parent, steps, state, quantized, layout, Fr::from(record_count)];
-    let mut inputs = [&head[..], &sample.elements()].concat();
+    let mut inputs = [&head[..], &sample.elements().expect("every field fits")].concat();
     inputs.resize(24, Fr::ZERO);
     inputs
 }

@@ -68,6 +68,7 @@ fn sample(spec: &Spec, layout: &Layout, trace: &TraceLayout, cell: Cell) -> Samp
         spec,
         layout,
         trace: Some(trace),
+        segments: None,
         commitment: &commitment,
         context,
         records: 100,

@@ -7,6 +7,7 @@ use ark_ff::AdditiveGroup;
 use pogo_protocol::cell::Unprovable;
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::commitment::Commitment;
+use pogo_protocol::disclosure::Disclosure;
 use pogo_protocol::model::{Exponents, Schedule, Spec, TraceMode};
 use pogo_protocol::statement::{CircuitKind, Context};
 use pogo_verifier::round::{Public, verify};
@@ -49,6 +50,7 @@ fn public() -> Public {
         records: 640,
         seeded: false,
         beacon: [3; 32],
+        disclosure: None,
         samples: 8,
         tree_depth,
         steps_depth,
@@ -69,8 +71,8 @@ fn of(spec: Spec) -> Public {
 
 #[test]
 fn a_traced_round_has_statements_of_every_circuit_that_its_cells_need() {
-    let challenged = of(Spec { trace: TraceMode::None, ..public().spec });
-    assert_eq!(verdict(&challenged), Err(Error::Count { artifact: "statement", expected: 1, got: 0 }));
+    let untraced = of(Spec { trace: TraceMode::None, ..public().spec });
+    assert_eq!(verdict(&untraced), Err(Error::Count { artifact: "statement", expected: 1, got: 0 }));
     let Err(Error::Count { artifact: "statement", expected, got: 0 }) = verdict(&public()) else {
         panic!("no statement is too few");
     };
@@ -80,6 +82,33 @@ fn a_traced_round_has_statements_of_every_circuit_that_its_cells_need() {
     // And one of init cells, where the round starts from its seed.
     let seeded = Error::Count { artifact: "statement", expected: expected + 1, got: 0 };
     assert_eq!(verdict(&Public { seeded: true, ..public() }), Err(seeded));
+}
+
+#[test]
+fn a_challenged_round_discloses_its_drawn_segments_first() {
+    let mut challenged = of(Spec { trace: TraceMode::Challenged, checkpoint_every: 2, steps: 12, ..public().spec });
+    challenged.commitment.steps = 12;
+    let refused = Err(Error::Commitment { field: "disclosure" });
+    assert_eq!(verdict(&challenged), refused);
+    let disclosed = |roots| Public {
+        disclosure: Some(Disclosure { beacon: [4; 32], roots: vec![Fr::from(9u64); roots] }),
+        ..challenged.clone()
+    };
+    let proofs = 2; // 6 segments of 2 records, 8 records a proof
+    for roots in [0, proofs - 1, proofs + 1] {
+        assert_eq!(verdict(&disclosed(roots)), refused, "{roots} roots");
+    }
+    let count = |public: &Public| match verdict(public) {
+        Err(Error::Count { artifact: "statement", expected, got: 0 }) => expected,
+        verdict => panic!("{verdict:?}"),
+    };
+    assert!(count(&disclosed(proofs)) > proofs);
+    // Nothing is disclosed of rounds of other modes.
+    let disclosure = disclosed(proofs).disclosure;
+    for trace in [TraceMode::None, TraceMode::Every] {
+        let other = of(Spec { trace, ..public().spec });
+        assert_eq!(verdict(&Public { disclosure: disclosure.clone(), ..other }), refused);
+    }
 }
 
 #[test]

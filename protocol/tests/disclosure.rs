@@ -48,7 +48,7 @@ fn places(spec: &Spec) -> Places {
 
 impl Places {
     fn space<'a>(&'a self, spec: &'a Spec) -> CellSpace<'a> {
-        CellSpace::new(spec, &self.0, &self.1)
+        CellSpace::new(spec, &self.0, &self.1, true)
     }
 }
 
@@ -215,6 +215,7 @@ fn with_round(segments: Option<&Segments>, test: impl FnOnce(&PublicRound<'_>)) 
         commitment: &commitment,
         context: Context { chain_id: 1, contract: [0; 20], task: [0; 32], round: 0, miner: [1; 20] },
         records: 100,
+        seeded: true,
         beacon: beacon(1),
         circuits: &Circuits(std::array::from_fn(|index| [index as u8; 32])),
         srs: [0; 32],

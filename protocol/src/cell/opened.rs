@@ -241,13 +241,13 @@ mod tests {
     fn exponents_are_words_and_their_sums_do_not_wrap() {
         let leaf = |shift, input, errors| ExponentsLeaf { shift, input, errors, path: alloc::vec![] };
         let least = leaf(WORD_MIN, WORD_MIN, WORD_MIN);
-        let (two, wide) = (2 * i64::from(WORD_MIN), i64::from(WEIGHT_FRACTION));
-        assert_eq!([least.sums(), least.below(), least.gradient()], [two - wide, two - wide, two]);
-        // One slot's overflow is the next slot: two lists of exponents with one leaf.
-        let (carried, word) = (leaf(WORD_MAX + 1, -7, 0), leaf(WORD_MIN, -6, 0));
-        assert_eq!(exponent_slots([carried.shift, -7, 0]), exponent_slots([word.shift, -6, 0]));
+        let (two, scale) = (2 * i64::from(WORD_MIN), i64::from(WEIGHT_FRACTION));
+        assert_eq!([least.sums(), least.below(), least.gradient()], [two - scale, two - scale, two]);
+        // Beyond its slot an exponent spills into the next: two lists of exponents with one leaf.
+        let (wide, word) = (leaf(WORD_MAX + 1, -7, 0), leaf(WORD_MIN, -7, 0));
+        assert_eq!(exponent_slots([wide.shift, -7, 0]), exponent_slots([word.shift, -7, 0]));
         let refused = Err(Violation::Leaf(LeafError::Word { index: 0, got: WORD_MAX + 1 }));
-        assert_eq!(carried.check(0, 1, Fr::from(0u64)), refused);
+        assert_eq!(wide.check(0, 1, Fr::from(0u64)), refused);
     }
 
     #[test]

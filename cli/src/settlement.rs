@@ -222,6 +222,7 @@ fn open_task(published: &Published, rules: Rules) -> Result<Settlement, Failure>
     let task = Task {
         spec: setup.spec.clone(),
         tree_depth: Shape::MINIMAL.tree_depth,
+        steps_depth: Shape::MINIMAL.steps_depth,
         trace_depth: Shape::MINIMAL.trace_depth,
         chain_id: setup.context.chain_id,
         contract: setup.context.contract,

@@ -22,6 +22,8 @@
 //!   discloses its records, and then has its cells disputed for as long as it had to answer.
 //! - The loss fell when more than half of the stake that voted measured `loss_after < loss_before`,
 //!   that is when the stake-weighted median of the drop is positive.
+//! - The evaluation behind a vote is disputed in the same way, and costs the attester its stake
+//!   ([`Settlement::dispute_evaluation`]).
 //! - A slash needs its evidence, and gives half to who showed it and burns half.
 
 use alloc::boxed::Box;
@@ -50,6 +52,7 @@ use crate::trace::TraceLayout;
 mod bank;
 mod candidate;
 mod error;
+mod evaluation;
 mod task;
 
 pub use bank::{Amount, BALANCE_MAX, Bank, Slash, Stake};
@@ -110,6 +113,10 @@ pub enum Event {
     DisputeOpened(CandidateId, Cell, u64),
     /// A disputed cell was proven.
     DisputeAnswered(CandidateId, Cell),
+    /// A cell of an attester's evaluation was disputed; to be answered up to this block.
+    EvaluationDisputed(CandidateId, Address, Cell, u64),
+    /// A disputed cell of an evaluation was proven.
+    EvaluationAnswered(CandidateId, Address, Cell),
     /// Answers are waited for.
     Disputed(CandidateId),
     /// A larger sample is to be proven, drawn from the beacon of this block.
@@ -120,7 +127,7 @@ pub enum Event {
     Lapsed(CandidateId, Lapse),
     /// The candidate ended by evidence.
     Rejected(CandidateId, Reason, Slash),
-    /// An attester signed twice.
+    /// An attester signed twice, or did not prove a cell of its evaluation.
     AttesterSlashed(Address, Slash),
 }
 
@@ -357,12 +364,15 @@ impl Settlement {
     ///
     /// # Errors
     /// [`SettleError::Nothing`] without exiting stake, [`SettleError::TooEarly`],
-    /// [`SettleError::Time`].
+    /// [`SettleError::UnderDispute`], [`SettleError::Time`].
     pub fn unstake(&mut self, now: u64, attester: Address) -> Result<Event, SettleError> {
         self.check_time(now)?;
         let (exiting, unlock) = self.bank.stakes.get(&attester).map_or((0, 0), |stake| (stake.exiting, stake.unlock));
         something("exiting stake", exiting)?;
         not_before(now, unlock)?;
+        if self.answers_for_an_evaluation(attester) {
+            return Err(SettleError::UnderDispute);
+        }
         self.now = now;
         Ok(Event::Unstaked(attester, self.bank.unstake(attester)))
     }
@@ -414,6 +424,7 @@ impl Settlement {
             bond,
             votes: BTreeMap::new(),
             disputes: BTreeMap::new(),
+            evaluations: BTreeMap::new(),
         };
         candidate.await_beacon(Status::Committed, now, &self.task.rules);
         let beacon_block = candidate.beacon_block;
@@ -524,7 +535,7 @@ impl Settlement {
             return Err(SettleError::Unbonded);
         }
         let positive = attestation.sign == Sign::Positive;
-        let vote = Vote { weight, positive, improves: attestation.improves() };
+        let vote = Vote { weight, positive, improves: attestation.improves(), attestation: *attestation };
         candidate.votes.insert(attestation.attester, vote);
         self.now = now;
         Ok(Event::Attested(id, attestation.attester, vote))
@@ -654,8 +665,8 @@ impl Settlement {
         Ok(Event::AttesterSlashed(attester, self.bank.slash_stake(now, attester, reporter)))
     }
 
-    /// Moves a candidate on when a window is over; anybody may call, and gets the reporter's half
-    /// of a slash for a missing seed or proof.
+    /// Moves a candidate on when a window is over, or slashes an attester that owes a proof, before it is
+    /// called again; anybody may call, and gets the reporter's half of a slash for a missing seed or proof.
     ///
     /// # Errors
     /// [`SettleError::TooEarly`] while something may still come, [`SettleError::Status`] at an
@@ -668,16 +679,18 @@ impl Settlement {
             self.now = now;
             return self.reject(id, reason, dispute.disputer);
         }
-        let (status, open) = (candidate.status, candidate.awaited(now).count());
-        if status == Status::Disputed && open > 0 {
-            let first = candidate.awaited(now).map(|(_, dispute)| dispute.deadline).min().unwrap_or(now);
+        if let Some(about) = candidate.overdue_evaluation(now) {
+            return self.expire_evaluation(now, id, about);
+        }
+        let (status, open) = (candidate.status, candidate.first_deadline(now));
+        if let (Status::Disputed, Some(first)) = (status, open) {
             return Err(SettleError::TooEarly { first: first.saturating_add(1), now });
         }
         if status != Status::Disputed {
             not_before(now, candidate.deadline.saturating_add(1))?;
         }
         let current = candidate.context.round == round;
-        let outcome = candidate.outcome(open, current);
+        let outcome = candidate.outcome(open.is_some(), current);
         self.now = now;
         match outcome {
             Outcome::Reject(reason) => self.reject(id, reason, caller),

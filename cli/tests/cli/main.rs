@@ -5,6 +5,7 @@ mod audit;
 mod cells;
 mod device;
 mod dispute;
+mod evaluation;
 mod order;
 mod provenance;
 mod resume;

@@ -5,19 +5,21 @@ use std::sync::{LazyLock, OnceLock};
 use pogo_circuits::round::Shape;
 use pogo_circuits::srs::Srs;
 use pogo_contracts::{CHAIN_ID, contract_address};
+use pogo_protocol::attest::{Attestation, Sign};
 use pogo_protocol::cell::{Cell, CellOpening, Kind};
 use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::data::DataSet;
+use pogo_protocol::evaluation::PublicEvaluation;
 use pogo_protocol::fixed::pcg;
-use pogo_protocol::merkle::{Tree, hash_pairs};
 use pogo_protocol::model::{Schedule, Spec, TraceMode};
-use pogo_protocol::record::steps_root;
+use pogo_protocol::record::{StepRecord, steps_root};
 use pogo_protocol::statement::{CircuitKind, Context, PublicRound, STEP_ELEMENTS, Statement, cell_part};
 use pogo_prover::attack::mine::Mined;
-use pogo_prover::commit::data_root;
+use pogo_prover::commit::{data_root, records_tree};
 use pogo_prover::device::Device;
+use pogo_prover::disclosure;
+use pogo_prover::evaluation::Evaluation;
 use pogo_prover::open::Opened;
-use pogo_prover::open::disclosure::disclose;
 use pogo_prover::prove::Prover;
 use pogo_prover::round::Round;
 use pogo_prover::train::Job;
@@ -46,6 +48,7 @@ fn prove(circuit: CircuitKind) -> (Statement, Vec<u8>) {
     let (statement, opened) = match circuit {
         CircuitKind::Round => round_part(&mined, &public),
         CircuitKind::Disclosure => disclosure(&mined, &public),
+        CircuitKind::Dequantize => evaluated(&mined, public),
         _ => cells(&mined, &public, circuit),
     };
     let file = PROVER.prove(&statement, opened).expect("a true statement");
@@ -62,15 +65,40 @@ fn round_part(mined: &Mined<'_>, public: &PublicRound<'_>) -> (Statement, Opened
 /// All records of the round, of which the first one was committed to.
 fn disclosure(mined: &Mined<'_>, public: &PublicRound<'_>) -> (Statement, Opened) {
     let (records, depth) = (&mined.trace.records, mined.job.round.shape.steps_depth);
-    let before = Tree::new(depth, vec![records[0].hash()], hash_pairs).root();
-    let order: Vec<u32> = (0..records.len() as u32).collect();
-    let opening = disclose(depth, records, |index| index == 0, &order).remove(0);
-    let mut samples = opening.sample.elements();
+    let bare = |record: &StepRecord| StepRecord { state_root: 0u64.into(), ..record.clone() };
+    let mut before: Vec<StepRecord> = records.iter().map(bare).collect();
+    before[0].clone_from(&records[0]);
+    let (mut openings, _) = disclosure::open(depth, &before, records);
+    let opening = openings.remove(0);
+    let mut samples = opening.sample.elements().expect("every field fits");
     samples.resize(STEP_ELEMENTS, 0u64.into());
     let circuit = public.circuits.id(CircuitKind::Disclosure);
-    let steps_root = steps_root(before, records.len() as u32);
-    let statement = Statement { circuit, steps_root, samples, ..public.statements(1).remove(0) };
+    let steps_root = steps_root(records_tree(depth, &before).root(), records.len() as u32);
+    let of_round = public.statements(1).expect("a small round").remove(0);
+    let statement = Statement { circuit, steps_root, samples, ..of_round };
     (statement, Opened::Cells(vec![CellOpening::Disclosure(opening)]))
+}
+
+/// The first dequantize cell of an evaluation of the round's model on four of its records.
+fn evaluated(mined: &Mined<'_>, public: PublicRound<'_>) -> (Statement, Opened) {
+    let (round, data) = (mined.job.round, mined.job.data.choose(&[3, 1, 4, 15]));
+    let model = mined.state().quantize();
+    let evaluation = Evaluation::new(round, &mined.commitment, model, data).expect("an evaluation");
+    let attestation = Attestation {
+        candidate: mined.commitment.hash(),
+        beacon: public.beacon,
+        attester: [6; 20],
+        sign: Sign::Positive,
+        evaluated: 4,
+        loss_before: 0,
+        loss_after: evaluation.loss(),
+        evaluation: evaluation.roots(),
+    };
+    let signed = PublicEvaluation::new(public, round.depths(), &attestation).expect("cells");
+    let cell = Cell::new(Kind::Dequantize, 0, 0);
+    let opening = evaluation.open(&signed, &[cell]).expect("a cell of the evaluation").remove(0);
+    let statement = signed.statement(cell).expect("a cell of the evaluation");
+    (statement, Opened::Cells(vec![opening; CircuitKind::Dequantize.capacity()]))
 }
 
 /// As many cells of the step as one proof of a circuit carries.

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::{Amount, Lapse, Reason, Rules, SettleError};
-use crate::attest::{Address, SignedAttestation};
+use crate::attest::{Address, Attestation, SignedAttestation};
 use crate::cell::{Cell, Kind};
 use crate::commitment::Commitment;
 use crate::disclosure::Segments;
@@ -64,6 +64,8 @@ pub struct Candidate {
     pub votes: BTreeMap<Address, Vote>,
     /// All disputes so far.
     pub disputes: BTreeMap<Cell, Dispute>,
+    /// All disputes of this ballot about cells of the evaluations of its attesters.
+    pub evaluations: BTreeMap<(Address, Cell), Dispute>,
 }
 
 /// What counts of an attestation.
@@ -75,6 +77,8 @@ pub struct Vote {
     pub positive: bool,
     /// Whether the measured loss fell.
     pub improves: bool,
+    /// What was signed.
+    pub attestation: Attestation,
 }
 
 /// Votes by stake.
@@ -97,7 +101,7 @@ pub struct Dispute {
     pub bond: Amount,
     /// Last block for the answer.
     pub deadline: u64,
-    /// Whether the cell was proven.
+    /// Whether the cell was proven; or that of an evaluation whose attester was slashed.
     pub answered: bool,
 }
 
@@ -136,7 +140,8 @@ impl Candidate {
 
     /// Bonds of the miner and of all open disputes.
     pub fn bonds(&self) -> Amount {
-        self.bond + self.disputes.values().map(|dispute| dispute.bond).sum::<Amount>()
+        let disputes = self.disputes.values().chain(self.evaluations.values());
+        self.bond + disputes.map(|dispute| dispute.bond).sum::<Amount>()
     }
 
     /// Disputes without an answer.
@@ -151,6 +156,23 @@ impl Candidate {
         all.filter(move |(cell, dispute)| !dispute.answered || cell.kind == Kind::Disclosure && now <= dispute.deadline)
     }
 
+    /// Disputes about evaluations that are not over.
+    pub fn open_evaluations(&self) -> impl Iterator<Item = ((Address, Cell), Dispute)> {
+        let all = self.evaluations.iter().map(|(&about, &dispute)| (about, dispute));
+        all.filter(|(_, dispute)| !dispute.answered)
+    }
+
+    /// Last block of what keeps the candidate from its end first.
+    pub(super) fn first_deadline(&self, now: u64) -> Option<u64> {
+        let cells = self.awaited(now).map(|(_, dispute)| dispute.deadline);
+        cells.chain(self.open_evaluations().map(|(_, dispute)| dispute.deadline)).min()
+    }
+
+    /// The evaluation whose dispute is open past its deadline.
+    pub(super) fn overdue_evaluation(&self, now: u64) -> Option<(Address, Cell)> {
+        self.open_evaluations().find(|(_, dispute)| now > dispute.deadline).map(|(about, _)| about)
+    }
+
     /// Whether the cell is of a segment, of so many steps, that a dispute asked for and whose cells may
     /// still be disputed.
     pub(super) fn asked_for(&self, now: u64, cell: Cell, length: u32) -> bool {
@@ -163,13 +185,13 @@ impl Candidate {
         self.open_disputes().filter(|(_, dispute)| now > dispute.deadline).min_by_key(|(_, dispute)| dispute.deadline)
     }
 
-    pub(super) fn outcome(&self, open_disputes: usize, current: bool) -> Outcome {
+    pub(super) fn outcome(&self, disputed: bool, current: bool) -> Outcome {
         let tally = self.tally();
         match self.status {
             Status::Committed | Status::Disclosed => Outcome::Reject(Reason::NoSeed),
             Status::Drawn => Outcome::Reject(Reason::NoDisclosure),
             Status::Seeded => Outcome::Reject(Reason::NoProof),
-            _ if open_disputes > 0 => Outcome::Dispute,
+            _ if disputed => Outcome::Dispute,
             _ if !current => Outcome::Lapse(Lapse::RoundOver),
             _ if self.ballot == 0 && tally.negative > 0 && tally.negative * 3 >= self.total => Outcome::Resample,
             _ if tally.positive * 3 <= 2 * self.total => Outcome::Lapse(Lapse::NoQuorum),
@@ -189,6 +211,7 @@ impl Candidate {
     pub(super) fn again(&mut self, now: u64, rules: &Rules) {
         (self.ballot, self.beacon, self.drawn) = (1, None, None);
         self.votes.clear();
+        self.evaluations.clear();
         if self.segments.take().is_some() {
             self.disputes.clear();
         }

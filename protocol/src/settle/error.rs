@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use super::{Amount, Status};
 use crate::attest::{Address, AttestError, Hex};
 use crate::cell::{Cell, Unprovable};
+use crate::evaluation::EvaluationError;
 use crate::merkle::ModelTooLarge;
 use crate::model::SpecError;
 use crate::statement::NoStatement;
@@ -182,6 +183,15 @@ pub enum SettleError {
     /// Two attestations that may both be true, or are of two attesters.
     #[error("the two attestations do not contradict each other")]
     NotEquivocation,
+    /// An evaluation of somebody who did not vote.
+    #[error("the attester has not voted in this ballot")]
+    NoVote,
+    /// An evaluation without cells.
+    #[error("evaluation: {0}")]
+    Evaluation(EvaluationError),
+    /// A stake that an open dispute about an evaluation may take.
+    #[error("an evaluation of the attester is disputed")]
+    UnderDispute,
     /// A cell outside the round.
     #[error("the round has no cell {0:?}")]
     NoSuchCell(Cell),

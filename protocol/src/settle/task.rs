@@ -13,6 +13,8 @@ pub struct Task {
     pub spec: Spec,
     /// Depth of the trees over its leaves, see [`crate::merkle::Layout`].
     pub tree_depth: usize,
+    /// Depth of the tree over the records of a round.
+    pub steps_depth: usize,
     /// Depth of the tree over the tensors of a step, see [`crate::trace::TraceLayout`].
     pub trace_depth: usize,
     /// EVM chain id.
@@ -47,10 +49,11 @@ pub struct Rules {
     pub prove_window: u64,
     /// Blocks in which votes and disputes may come.
     pub attest_window: u64,
-    /// Blocks that the miner has for each answer.
+    /// Blocks that a miner or an attester has for each answer.
     pub answer_window: u64,
     /// Blocks from an exit to the withdrawal; at least both ballots, in trace mode `challenged` with two
-    /// beacons each, and an answer, there of a segment and then of a cell disputed in it.
+    /// beacons each, and two windows of answers: one in which an evaluation is disputed and one for the
+    /// answer; in mode `challenged` three: of a segment, of a cell disputed in it, and of its answer.
     pub exit_delay: u64,
     /// Bond of a candidate.
     pub bond: Amount,
@@ -62,7 +65,7 @@ pub struct Rules {
     pub reward: Amount,
     /// Samples of each kind in the first ballot, see [`crate::statement::samples_drawn`].
     pub samples: usize,
-    /// Records that every attester evaluates.
+    /// Records that every attester evaluates, a power of two.
     pub evaluated: u32,
 }
 
@@ -78,17 +81,17 @@ pub struct Beacon {
 impl Rules {
     pub(super) fn check(&self, trace: TraceMode) -> Result<(), SettleError> {
         let windows = [self.seed_delay, self.seed_window, self.prove_window, self.attest_window, self.answer_window];
-        let (draws, answers) = if trace == TraceMode::Challenged { (2, 3) } else { (1, 1) };
+        let (draws, answers) = if trace == TraceMode::Challenged { (2, 3) } else { (1, 2) };
         let draw = windows[..3].iter().fold(0u64, |sum, &window| sum.saturating_add(window));
         let ballot = draw.saturating_mul(draws).saturating_add(self.attest_window);
         let whole = ballot.saturating_mul(2).saturating_add(self.answer_window.saturating_mul(answers));
         let rules = [
             ("every window is at least one block", !windows.contains(&0)),
-            ("the exit delay covers both ballots and an answer", self.exit_delay >= whole),
+            ("the exit delay covers both ballots and two answers", self.exit_delay >= whole),
             ("the bond is more than the fee", self.bond > self.fee),
             ("disputes have a bond", self.dispute_bond > 0),
             ("there are samples", self.samples > 0),
-            ("attesters evaluate records", self.evaluated > 0),
+            ("attesters evaluate a power of two of records", self.evaluated.is_power_of_two()),
         ];
         rules.into_iter().find(|&(_, holds)| !holds).map_or(Ok(()), |(rule, _)| Err(SettleError::Rules(rule)))
     }

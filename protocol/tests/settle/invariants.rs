@@ -42,7 +42,7 @@ fn expect_reached(reached: &BTreeSet<String>, expected: &[&str]) {
 }
 
 /// States, ends and refusals that tasks of every mode reach.
-const EVERYWHERE: [&str; 45] = [
+const EVERYWHERE: [&str; 48] = [
     "Funded",
     "Staked",
     "Exiting",
@@ -73,6 +73,9 @@ const EVERYWHERE: [&str; 45] = [
     "Rejected(Unanswered) 0",
     "Rejected(Unanswered) 1",
     "AttesterSlashed",
+    "EvaluationDisputed",
+    "EvaluationAnswered",
+    "refused NoVote",
     "refused Time",
     "refused TooEarly",
     "refused TooLate",
@@ -344,9 +347,18 @@ impl<'a> Observer<'a> {
                 }
                 self.label(if segment { "SegmentAnswered" } else { "DisputeAnswered" }, id)
             }
+            Event::EvaluationDisputed(.., deadline) => {
+                assert!(deadline >= now + RULES.answer_window);
+                "EvaluationDisputed".into()
+            }
+            Event::EvaluationAnswered(id, attester, cell) => {
+                assert!(now <= self.world.candidate(id).evaluations[&(attester, cell)].deadline);
+                "EvaluationAnswered".into()
+            }
             Event::Disputed(id) => {
+                let evaluations = self.world.candidate(id).open_evaluations().count();
                 let book = self.open(id);
-                assert!(now > book.window && !book.is_over(now));
+                assert!(now > book.window && (evaluations > 0 || !book.is_over(now)));
                 self.label("Disputed", id)
             }
             Event::Resampled(id, beacon_block) => {
@@ -358,6 +370,7 @@ impl<'a> Observer<'a> {
                 self.label("Resampled", id)
             }
             Event::Finalized(id, head) => {
+                assert_eq!(self.world.candidate(id).open_evaluations().count(), 0);
                 let book = self.open(id).clone();
                 assert!(book.is_over(now));
                 assert_eq!(book.round, self.heads.len() as u64, "one finalized candidate a round");
@@ -438,7 +451,8 @@ impl<'a> Observer<'a> {
             assert!(book.end.is_none_or(|end| end == candidate.status));
             if candidate.status.is_end() {
                 book.end = Some(candidate.status);
-                assert_eq!(candidate.bonds(), 0, "a bond at an end");
+                let evaluations: Amount = candidate.open_evaluations().map(|(_, dispute)| dispute.bond).sum();
+                assert_eq!(candidate.bonds(), evaluations, "a bond at an end");
             }
         }
         for (attester, stake) in &settlement.bank().stakes {
@@ -452,10 +466,16 @@ impl<'a> Observer<'a> {
     fn everything_ends(&mut self) {
         let ids: Vec<_> = self.books.keys().copied().collect();
         for id in ids {
-            for _ in 0..5 {
+            for _ in 0..10 {
                 self.settle_late(id);
             }
             assert!(self.world.status(id).is_end(), "{:?}", self.world.status(id));
+            let open: Vec<_> = self.world.candidate(id).open_evaluations().collect();
+            for (about, dispute) in open {
+                self.world.now = self.world.now.max(dispute.deadline + 1);
+                self.call(0, |s, now| s.expire_evaluation(now, id, about));
+            }
+            assert_eq!(self.world.candidate(id).bonds(), 0);
         }
         let settlement = &self.world.settlement;
         assert_eq!(settlement.bank().held(), settlement.bank().balance);
@@ -472,7 +492,9 @@ impl<'a> Observer<'a> {
     /// Waits for the end of whatever the candidate waits for, and settles.
     fn settle_late(&mut self, id: CandidateId) {
         let candidate = self.world.candidate(id);
-        let disputes = candidate.awaited(self.world.now).map(|(_, dispute)| dispute.deadline).max().unwrap_or(0);
+        let evaluations = candidate.open_evaluations().map(|(_, dispute)| dispute.deadline);
+        let disputes = candidate.awaited(self.world.now).map(|(_, dispute)| dispute.deadline).chain(evaluations);
+        let disputes = disputes.max().unwrap_or(0);
         let after = if candidate.status == Status::Disputed { disputes } else { candidate.deadline };
         self.world.now = self.world.now.max(after + 1);
         self.call(0, |s, now| s.settle(now, id, STRANGER));
@@ -502,7 +524,26 @@ impl<'a> Observer<'a> {
                 self.world.now += u64::from(c);
                 self.call(Amount::from(c), |s, _| s.fund(Amount::from(c)));
             }
+            14 => self.doubt_an_evaluation(id, attester, c),
             _ => self.misuse(id, b, c),
+        }
+    }
+
+    /// Disputes a cell of an evaluation; proves one that is open, or waits too long.
+    fn doubt_an_evaluation(&mut self, id: CandidateId, attester: Address, c: u8) {
+        let about = (attester, Cell::new(Kind::Loss, 0, u32::from(c / 4) % 3));
+        if c % 4 < 3 {
+            self.call(RULES.dispute_bond, |s, now| s.dispute_evaluation(now, id, STRANGER, about, RULES.dispute_bond));
+        }
+        let open = self.world.candidate(id).open_evaluations().next();
+        let about = open.map_or(about, |(about, _)| about);
+        if c % 4 == 2 {
+            let statement = self.world.settlement.evaluation_statement(id, about.0, about.1);
+            let proof = statement.map_or([0; 32], |statement| statement.digest());
+            self.call(0, |s, now| s.answer_evaluation(now, id, about, &proof));
+        }
+        if c % 4 == 3 {
+            self.call(0, |s, now| s.expire_evaluation(now, id, about));
         }
     }
 

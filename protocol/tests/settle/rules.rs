@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use pogo_protocol::attest::{AttestError, AttesterKey, Sign};
-use pogo_protocol::cell::{Cell, Unprovable};
+use pogo_protocol::cell::{Cell, Kind, Unprovable};
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::model::{EXPONENT_MAX, TraceMode};
 use pogo_protocol::settle::{
-    BALANCE_MAX, Beacon, Event, Lapse, Reason, Rules, SECOND_SAMPLE, SettleError, Settlement, Slash, Status, Task,
+    BALANCE_MAX, Beacon, CandidateId, Event, Lapse, Reason, Rules, SECOND_SAMPLE, SettleError, Settlement, Slash,
+    Status, Task,
 };
 use pogo_protocol::statement::{CircuitKind, NoStatement, STEP_BITS};
 
@@ -511,6 +512,98 @@ fn equivocation_needs_two_valid_contradictory_signatures() {
     assert!(signer_error(report([&forged, &positive]).unwrap_err()));
 }
 
+/// The loss of the last row over the candidate's model.
+const LINK: Cell = Cell::new(Kind::Link, 0, 0);
+
+fn doubt(world: &mut World, id: CandidateId, attester: usize, cell: Cell) -> Result<Event, SettleError> {
+    let about = (world.keys[attester].address(), cell);
+    world.settlement.dispute_evaluation(world.now, id, STRANGER, about, RULES.dispute_bond)
+}
+
+#[test]
+fn an_evaluation_that_is_not_proven_costs_the_vote_and_the_stake() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    world.approve(id, &[0, 1, 2]);
+    let attester = world.keys[0].address();
+    let deadline = world.now + RULES.answer_window;
+    assert_eq!(doubt(&mut world, id, 0, LINK), Ok(Event::EvaluationDisputed(id, attester, LINK, deadline)));
+    let second = Cell::new(Kind::Loss, 0, 15);
+    let queued = deadline + RULES.answer_window;
+    assert_eq!(doubt(&mut world, id, 0, second), Ok(Event::EvaluationDisputed(id, attester, second, queued)));
+    let early = world.settlement.expire_evaluation(deadline, id, (attester, LINK));
+    assert_eq!(early, Err(SettleError::TooEarly { first: deadline + 1, now: deadline }));
+    let slash = Slash { reporter: STRANGER, rewarded: STAKES[0] / 2, burned: STAKES[0] / 2 };
+    assert_eq!(world.settle_after_window(id), Event::AttesterSlashed(attester, slash));
+    assert_eq!(world.credit(STRANGER), STAKES[0] / 2 + 2 * RULES.dispute_bond);
+    assert_eq!(world.candidate(id).tally().positive, STAKES[1] + STAKES[2]);
+    assert_eq!(world.settle_after_window(id), Event::Lapsed(id, Lapse::NoQuorum));
+}
+
+#[test]
+fn a_proven_cell_of_an_evaluation_wins_the_bond_and_holds_the_round_open_no_longer() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    world.approve(id, &[0, 1, 2]);
+    world.now = world.candidate(id).deadline;
+    doubt(&mut world, id, 1, LINK).unwrap();
+    let attester = world.keys[1].address();
+    assert_eq!(world.settle_after_window(id), Event::Disputed(id));
+    let waits = world.settlement.settle(world.now, id, STRANGER);
+    assert!(matches!(waits, Err(SettleError::TooEarly { .. })), "{waits:?}");
+    let mut answer = |of: usize, proof: [u8; 32]| {
+        let about = (world.keys[of].address(), LINK);
+        world.settlement.answer_evaluation(world.now, id, about, &proof)
+    };
+    assert_eq!(answer(1, [0; 32]), Err(SettleError::Proof { part: 0 }));
+    assert_eq!(answer(0, [0; 32]), Err(SettleError::NotDisputed(LINK)));
+    let proof = world.settlement.evaluation_statement(id, attester, LINK).unwrap().digest();
+    let other = world.settlement.evaluation_statement(id, world.keys[0].address(), LINK).unwrap().digest();
+    assert_ne!(proof, other, "the same evaluation of another attester");
+    let done = world.settlement.answer_evaluation(world.now, id, (attester, LINK), &proof);
+    assert_eq!(done, Ok(Event::EvaluationAnswered(id, attester, LINK)));
+    assert_eq!(world.credit(attester), RULES.dispute_bond);
+    assert!(matches!(world.settle_after_window(id), Event::Finalized(..)));
+}
+
+#[test]
+fn an_evaluation_of_the_last_block_is_disputed_after_the_end_and_costs_the_stake_alone() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    world.now = world.candidate(id).deadline;
+    world.approve(id, &[0, 1, 2]);
+    assert!(matches!(world.settle_after_window(id), Event::Finalized(..)));
+    let attester = world.keys[0].address();
+    world.settlement.exit(world.now, attester).unwrap();
+    world.now = world.candidate(id).deadline + RULES.answer_window;
+    doubt(&mut world, id, 0, LINK).unwrap();
+    world.now += 1;
+    let late = doubt(&mut world, id, 1, LINK).unwrap_err();
+    assert!(matches!(late, SettleError::TooLate { .. }), "{late:?}");
+    world.now += RULES.exit_delay;
+    assert_eq!(world.settlement.unstake(world.now, attester), Err(SettleError::UnderDispute));
+    let event = world.settlement.expire_evaluation(world.now, id, (attester, LINK)).unwrap();
+    assert!(matches!(event, Event::AttesterSlashed(of, _) if of == attester), "{event:?}");
+    assert!(world.status(id).is_end() && world.credit(STRANGER) == STAKES[0] / 2 + RULES.dispute_bond);
+}
+
+#[test]
+fn only_cells_of_evaluations_behind_votes_are_disputed_once_with_their_bond() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    assert_eq!(doubt(&mut world, id, 0, LINK), Err(SettleError::NoVote));
+    world.approve(id, &[0]);
+    for cell in [Cell::update(0, 0), Cell::quantize(0), Cell::new(Kind::Link, 1, 0), Cell::new(Kind::Loss, 0, 16)] {
+        assert_eq!(doubt(&mut world, id, 0, cell), Err(SettleError::NoSuchCell(cell)));
+    }
+    let about = (world.keys[0].address(), LINK);
+    let cheap = world.settlement.dispute_evaluation(world.now, id, STRANGER, about, RULES.dispute_bond - 1);
+    assert!(matches!(cheap, Err(SettleError::Bond { .. })), "{cheap:?}");
+    assert_eq!(doubt(&mut world, [0; 32], 0, LINK), Err(SettleError::UnknownCandidate));
+    doubt(&mut world, id, 0, LINK).unwrap();
+    assert_eq!(doubt(&mut world, id, 0, LINK), Err(SettleError::DuplicateDispute(LINK)));
+}
+
 type Change = fn(&mut Commitment);
 
 #[test]
@@ -583,6 +676,7 @@ fn unsound_rules_and_models_open_no_task() {
         Rules { dispute_bond: 0, ..RULES },
         Rules { samples: 0, ..RULES },
         Rules { evaluated: 0, ..RULES },
+        Rules { evaluated: 12, ..RULES },
     ];
     unsound.into_iter().for_each(|rules| assert!(matches!(open(rules), Err(SettleError::Rules(_))), "{rules:?}"));
     let mut small = task(RULES);

@@ -26,7 +26,7 @@ pub(crate) const RULES: Rules = Rules {
     prove_window: 30,
     attest_window: 40,
     answer_window: 15,
-    exit_delay: 215,
+    exit_delay: 230,
     bond: 1001,
     fee: 7,
     dispute_bond: 50,
@@ -74,6 +74,7 @@ pub(crate) fn task(rules: Rules) -> Task {
     Task {
         spec: spec(),
         tree_depth: 6,
+        steps_depth: 4,
         trace_depth: 12,
         chain_id: 31337,
         contract: [0xc0; 20],

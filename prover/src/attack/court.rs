@@ -104,6 +104,7 @@ impl Court {
         let task = Task {
             spec,
             tree_depth: round.shape.tree_depth,
+            steps_depth: round.shape.steps_depth,
             trace_depth: round.shape.trace_depth,
             chain_id: context.chain_id,
             contract: context.contract,

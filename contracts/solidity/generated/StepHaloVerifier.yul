@@ -10,7 +10,7 @@ object "StepHaloVerifier" {
     object "runtime" {
         code {
             if iszero(calldatasize()) {
-                mstore(0x00, 0xceded049ccd5a4df21a7677284deaebf3ee09a33c5855ece3d67ba3d7d943f52)
+                mstore(0x00, 0x1f71a257f3e06eaa94e33a8cd10f2f8108291bdd3ad14aba8bbd3fab2aa72338)
                 mstore(0x20, 0x8863247140629479454b3087e83fc1c7ed253ba67fe56d056e37a87d0a0dd6f1)
                 return(0x00, 0x40)
             }

@@ -42,7 +42,7 @@ fn expect_reached(reached: &BTreeSet<String>, expected: &[&str]) {
 }
 
 /// States, ends and refusals that tasks of every mode reach.
-const EVERYWHERE: [&str; 48] = [
+const EVERYWHERE: [&str; 45] = [
     "Funded",
     "Staked",
     "Exiting",
@@ -73,9 +73,6 @@ const EVERYWHERE: [&str; 48] = [
     "Rejected(Unanswered) 0",
     "Rejected(Unanswered) 1",
     "AttesterSlashed",
-    "EvaluationDisputed",
-    "EvaluationAnswered",
-    "refused NoVote",
     "refused Time",
     "refused TooEarly",
     "refused TooLate",
@@ -119,7 +116,8 @@ fn check_any_calls(cases: u32, world: fn() -> World) -> BTreeSet<String> {
 
 #[test]
 fn invariants_hold_after_any_calls_and_every_state_is_reached() {
-    expect_reached(&check_any_calls(160, World::new), &EVERYWHERE);
+    let evaluations = ["EvaluationDisputed", "EvaluationAnswered", "refused NoVote"];
+    expect_reached(&check_any_calls(160, World::new), &[&EVERYWHERE[..], &evaluations].concat());
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     /// Folder to write to; made when there is none.
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// Copy the final state and the step records, too: what the next round and a fine-tuning start from.
+    /// Copy the final state, too: what the next round and a fine-tuning start from.
     #[arg(long)]
     state: bool,
     /// Write the 4-bit model, too, as model.bin.

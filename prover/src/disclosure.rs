@@ -5,6 +5,8 @@
 //! `disclosed.log`, in the order in which they are disclosed; [`fill`] puts them in their places, so
 //! that cells are opened under the root of what is disclosed.
 
+use std::ops::Range;
+
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
 use pogo_protocol::cell::Record;
@@ -14,6 +16,7 @@ use pogo_protocol::record::{StepRecord, steps_root};
 
 use crate::commit::{self, records_tree};
 use crate::error::Error;
+use crate::replay::{Difference, compare_records};
 use crate::store::{Log, Store};
 use crate::trace;
 use crate::train::{Job, Stepper, Trace};
@@ -54,33 +57,68 @@ pub fn disclose(
     let mut log = Log::open(&store.path(DISCLOSED_RECORDS), Some(known.len()))?;
     log.cut()?;
     let mut stepper = Stepper::new(job, trained.records[0].state_root)?;
+    let is_known = |number: u32| known.iter().any(|record| record.index == number);
     for &segment in segments {
         let numbers = disclosure::records(&job.round.spec, segment);
-        let is_known = |number: u32| known.iter().any(|record| record.index == number);
         if numbers.clone().all(is_known) {
             continue;
         }
-        let mut state = stepper.seek(store, &trained.records, numbers.start - 1)?;
-        for number in numbers {
-            let t = number - 1;
-            let trace_root = trace::root(job.round, &stepper.trace(&state, t))?;
-            let (record, result) = stepper.record(t..number)?.remove(0);
-            state = stepper.state()?;
-            if is_known(number) {
-                continue;
-            }
-            let roots = commit::step_roots(&job.round.layout, &state, &result.codes)?;
-            let record = StepRecord { state_root: roots.state, update_root: roots.update, trace_root, ..record };
-            let committed = &trained.records[number as usize];
+        for record in recompute(&mut stepper, store, job, &trained.records, numbers)? {
+            let committed = &trained.records[record.index as usize];
             let untraced = StepRecord { trace_root: Fr::ZERO, ..record.clone() };
             if !committed.is_bare() && *committed != untraced {
-                return Err(Error::Diverged { step: number });
+                return Err(Error::Diverged { step: record.index });
             }
-            log.append(&record.encode())?;
-            progress(t);
+            if !is_known(record.index) {
+                log.append(&record.encode())?;
+            }
+            progress(record.index - 1);
         }
     }
     Ok(log.sync()?)
+}
+
+/// What the disclosed records of these steps say otherwise than recomputing gives.
+///
+/// # Errors
+/// [`Error`] of the store.
+pub fn replay(
+    store: &Store,
+    job: &Job<'_>,
+    records: &[StepRecord],
+    disclosed: &[StepRecord],
+    steps: &Range<u32>,
+) -> Result<Vec<Difference>, Error> {
+    let mut stepper = Stepper::new(job, records[0].state_root)?;
+    let mut differences = Vec::new();
+    for got in disclosed {
+        if let Some(step) = got.index.checked_sub(1).filter(|step| steps.contains(step)) {
+            for expected in recompute(&mut stepper, store, job, records, step + 1..step + 2)? {
+                differences.extend(compare_records(&expected, got));
+            }
+        }
+    }
+    Ok(differences)
+}
+
+/// The whole records of these numbers, none of which is 0.
+fn recompute(
+    stepper: &mut Stepper<'_>,
+    store: &Store,
+    job: &Job<'_>,
+    records: &[StepRecord],
+    numbers: Range<u32>,
+) -> Result<Vec<StepRecord>, Error> {
+    let mut state = stepper.seek(store, records, numbers.start - 1)?;
+    let mut whole = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        let trace_root = trace::root(job.round, &stepper.trace(&state, number - 1))?;
+        let (record, result) = stepper.record(number - 1..number)?.remove(0);
+        state = stepper.state()?;
+        let roots = commit::step_roots(&job.round.layout, &state, &result.codes)?;
+        whole.push(StepRecord { state_root: roots.state, update_root: roots.update, trace_root, ..record });
+    }
+    Ok(whole)
 }
 
 /// Puts disclosed records in their places.

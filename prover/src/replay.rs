@@ -249,7 +249,8 @@ pub(crate) fn compare_states(job: &Job<'_>, step: u32, expected: &State, got: &S
     words.chain(exponents).collect()
 }
 
-fn compare_records(expected: &StepRecord, got: &StepRecord) -> Vec<Difference> {
+/// What a record says otherwise than the recomputed one.
+pub(crate) fn compare_records(expected: &StepRecord, got: &StepRecord) -> Vec<Difference> {
     let fields = [
         ("index", expected.index == got.index),
         ("state root", expected.state_root == got.state_root),

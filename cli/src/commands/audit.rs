@@ -12,11 +12,12 @@ use pogo_prover::round::Round;
 use pogo_prover::store::Log;
 use pogo_prover::train::{RECORDS, Stepper, UPDATES, all_records, codes_at};
 
+use super::disclose::{fill_in, segments};
 use super::{Done, Work};
 use crate::failure::Failure;
 use crate::output::{Console, Table};
 use crate::spec;
-use crate::workspace::{COMMITMENT, TRACES, Workspace, list_folder, parse, random, trace_file};
+use crate::workspace::{COMMITMENT, DISCLOSURE, TRACES, Workspace, list_folder, parse, random, trace_file};
 
 /// Arguments of the command.
 #[derive(Clone, Debug, clap::Args)]
@@ -47,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failu
         None => workspace.data()?,
     };
     let job = workspace.job(&data);
-    let records = all_records(&workspace.store, &job)?;
+    let mut records = all_records(&workspace.store, &job)?;
     let last = &records[records.len() - 1];
     let tree = records_tree(workspace.round.shape.steps_depth, &records);
     if steps_root(tree.root(), records.len() as u32) != commitment.steps_root {
@@ -57,6 +58,9 @@ pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failu
     if let Some((end, ..)) = ends.into_iter().find(|(_, recorded, committed)| recorded != committed) {
         let what = format!("not the {end} of the commitment: state root or exponents are others");
         return Err(Failure::in_file(&workspace.store.path(RECORDS), what));
+    }
+    if workspace.store.has(DISCLOSURE) {
+        fill_in(&workspace, &mut records, segments(&workspace, &commitment)?.as_ref())?;
     }
     let mut log = Log::open(&workspace.store.path(UPDATES), Some(spec.steps as usize))?;
     let stepper = Stepper::new(&job, records[0].state_root)?;

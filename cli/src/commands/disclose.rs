@@ -165,13 +165,17 @@ pub(crate) fn segments(workspace: &Workspace, commitment: &Commitment) -> Result
 ///
 /// # Errors
 /// [`Failure::Check`] when they do not have the root of the segments.
-pub(crate) fn fill_in(workspace: &Workspace, trained: &mut Trace, segments: Option<&Segments>) -> Result<(), Failure> {
+pub(crate) fn fill_in(
+    workspace: &Workspace,
+    records: &mut [StepRecord],
+    segments: Option<&Segments>,
+) -> Result<(), Failure> {
     let Some(segments) = segments else { return Ok(()) };
     let of = |record: &StepRecord| record.index.checked_sub(1).is_some_and(|step| segments.hold(step));
     let known: Vec<StepRecord> = disclosed(&workspace.store)?.into_iter().filter(of).collect();
-    fill(&mut trained.records, &known);
-    let tree = records_tree(workspace.round.shape.steps_depth, &trained.records);
-    if steps_root(tree.root(), trained.records.len() as u32) != segments.steps_root {
+    fill(records, &known);
+    let tree = records_tree(workspace.round.shape.steps_depth, records);
+    if steps_root(tree.root(), records.len() as u32) != segments.steps_root {
         return Err(Failure::in_file(&workspace.store.path(DISCLOSED_RECORDS), "not the records of the disclosure"));
     }
     Ok(())

@@ -201,7 +201,7 @@ fn answer_cells(
 ) -> Result<Option<Failure>, Failure> {
     let answers = Answers::read(workspace, commitment)?;
     let public = challenge::public(workspace, commitment, workspace.beacon()?, answers.segments.as_ref())?;
-    disclose::fill_in(workspace, &mut trained, answers.segments.as_ref())?;
+    disclose::fill_in(workspace, &mut trained.records, answers.segments.as_ref())?;
     let (mut openings, mut failures) = (Vec::new(), Vec::new());
     for cell in answers.open(|kind| kind != Kind::Disclosure) {
         let statement = settle::answer_statement(&public, cell).expect("the dispute was held to the round");

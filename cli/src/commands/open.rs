@@ -50,7 +50,7 @@ pub(crate) fn open(
     let job = workspace.job(data);
     workspace.timed("open", || {
         let mut trained = trained.clone();
-        disclose::fill_in(workspace, &mut trained, segments.as_ref())?;
+        disclose::fill_in(workspace, &mut trained.records, segments.as_ref())?;
         let openings = open::open(&workspace.store, &job, &trained, &public, &parts)?;
         for (part, openings) in openings.iter().enumerate() {
             workspace.write_once(&part_file("openings", part), &openings.encode())?;

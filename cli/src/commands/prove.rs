@@ -104,7 +104,7 @@ pub(crate) fn open_cells(
     let data = workspace.data()?;
     let mut trace = workspace.trace(&data)?;
     commit::hold(workspace, &trace)?;
-    disclose::fill_in(workspace, &mut trace, public.segments)?;
+    disclose::fill_in(workspace, &mut trace.records, public.segments)?;
     let steps: BTreeSet<u32> = parts.iter().flat_map(|part| &part.cells).map(|cell| cell.step).collect();
     let bar = console.bar("open", steps.len() as u64);
     let job = workspace.job(&data);

@@ -4,6 +4,7 @@ mod segments;
 
 use std::ops::Range;
 
+use pogo_prover::disclosure;
 use pogo_prover::replay::{Difference, replay};
 use pogo_prover::segments::Selection;
 use pogo_prover::train;
@@ -53,7 +54,9 @@ pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failu
     let progress = |step: u32| bar.set_position(u64::from(step + 1 - steps.start));
     let job = workspace.job(&data);
     let records = train::all_records(&workspace.store, &job)?;
-    let differences = replay(&workspace.store, &job, &records, &commitment, steps.clone(), progress)?;
+    let mut differences = replay(&workspace.store, &job, &records, &commitment, steps.clone(), progress)?;
+    let shown = disclosure::disclosed(&workspace.store)?;
+    differences.extend(disclosure::replay(&workspace.store, &job, &records, &shown, &steps)?);
     bar.finish_and_clear();
     let table = Table::new("replay").row_as(
         "steps",

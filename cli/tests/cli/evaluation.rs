@@ -8,7 +8,8 @@ use super::*;
 /// `pogo attest --prove CELL ..`.
 fn prove(work: &Path, cells: &[&str]) -> Finished {
     let (work, cells) = (text(work), cells.iter().flat_map(|cell| ["--prove", *cell]));
-    run(["attest", "--work", &work, "--device", "cpu", "--json"].into_iter().chain(cells))
+    let fixed = ["attest", "--work", &work, "--device", "cpu", "--json"];
+    run(fixed.into_iter().chain(cells))
 }
 
 fn verify(dir: &Path) -> Finished {

@@ -37,7 +37,7 @@ learning_rate = 65536
 schedule = "constant"
 seed = 1
 [round]
-trace = "challenged"
+trace = "none"
 "#;
 
 /// The beacon of every test.

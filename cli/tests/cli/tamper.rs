@@ -47,7 +47,7 @@ fn a_changed_bit_of_any_other_published_file_is_refused() {
         let work = copy_of_round();
         let content = fs::read(work.join(name)).expect("the file reads");
         // The last byte of beacon.bin tells its source, of which the proof knows nothing. The number of
-        // records is in statements of cells that open data, which mode `challenged` does not draw.
+        // records is in statements of cells that open data, which mode `none` does not draw.
         let records = content.windows(4).position(|bytes| bytes == 1437u32.to_be_bytes());
         let free = match name {
             "setup.bin" => records.map(|at| at..at + 4).expect("the digits have 1,437 records to train on"),

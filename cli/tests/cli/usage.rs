@@ -46,7 +46,7 @@ fn a_wrong_spec_is_named_by_its_field() {
 #[test]
 fn a_traced_task_whose_batch_has_padding_rows_is_refused() {
     let dir = folder();
-    let spec = write(&dir, "spec.toml", &TINY.replace("challenged", "every").replace("batch = 64", "batch = 32"));
+    let spec = write(&dir, "spec.toml", &TINY.replace("none", "every").replace("batch = 64", "batch = 32"));
     let done = run(["train", &spec, "--work", &text(&dir.join("work"))]);
     assert_eq!(done.code, 2, "{}", done.stderr);
     let reason = "batch: expected at least 64 where steps are traced, got 32";

@@ -42,7 +42,7 @@ pub(super) fn answer(arguments: &Arguments, nonce: &str, out: &Path, console: Co
     let data = workspace.data()?;
     let mut trace = workspace.trace(&data)?;
     commit::hold(&workspace, &trace)?;
-    disclose::fill_in(&workspace, &mut trace, segments.as_ref())?;
+    disclose::fill_in(&workspace, &mut trace.records, segments.as_ref())?;
 
     let public = public(&workspace, &commitment, beacon, segments.as_ref())?;
     let samples = workspace.setup.samples as usize;

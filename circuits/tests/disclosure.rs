@@ -7,18 +7,20 @@ use ark_ff::AdditiveGroup;
 use halo2_proofs::dev::MockProver;
 use halo2_proofs::halo2curves::bn256::Fr as Scalar;
 use halo2_proofs::halo2curves::ff::Field;
+use pogo_circuits::chips::poseidon::convert;
 use pogo_circuits::circuit::{Gridded, Sheet, instances};
-use pogo_circuits::grid::{Grid, Origin};
+use pogo_circuits::grid::{Assignment, Grid, Origin};
 use pogo_circuits::round::Claim;
 use pogo_circuits::step::{StepCircuit, StepShape};
-use pogo_circuits::testing::reading::{ark, number};
-use pogo_circuits::testing::{Checker, Constraint};
+use pogo_circuits::testing::reading::ark;
+use pogo_circuits::testing::{Checker, Constraint, checker};
 use pogo_protocol::cell::disclosure::{DISCLOSED, Disclosed, DisclosureOpening, DisclosureSample};
 use pogo_protocol::cell::{CellOpening, Depths, Record};
+use pogo_protocol::codec::scalar_bytes;
 use pogo_protocol::merkle::{Tree, hash_pairs, root_of};
 use pogo_protocol::opening::{Roots, Violation};
 use pogo_protocol::record::{StepRecord, pair, record_leaf, rest, steps_root};
-use pogo_protocol::statement::CircuitKind;
+use pogo_protocol::statement::{CircuitKind, STEP_BITS};
 use rayon::prelude::*;
 
 const DEPTHS: Depths = Depths { tree: 2, steps: 4, trace: 8 };
@@ -45,7 +47,9 @@ fn without_trace(record: &StepRecord) -> StepRecord {
 
 /// Leaves before any disclosure.
 fn committed() -> Vec<Fr> {
-    let leaf = |index| if COMMITTED.contains(&index) { without_trace(&record(index)).hash() } else { Fr::ZERO };
+    let leaf = |index| {
+        if COMMITTED.contains(&index) { without_trace(&record(index)).hash() } else { Fr::ZERO }
+    };
     (0..RECORDS).map(leaf).collect()
 }
 
@@ -251,55 +255,38 @@ fn a_disclosure_of_no_record_or_too_many_is_refused() {
     refused(altered(|_, opening| opening.sample.records.truncate(2)), 2, 3);
 }
 
-/// A grid that claims nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Nothing {
-    /// No statement has its public inputs.
-    Statement,
-    /// Its cells hold no opening.
-    Opening,
-}
-
-/// What a grid claims, from its public inputs and its witness.
-fn claimed(grid: &Grid) -> Result<(Roots, DisclosureOpening), Nothing> {
-    let publics: Vec<Fr> = instances(grid).into_iter().map(ark).collect();
+/// What a grid claims under these public inputs, with the witness that it holds; none where no statement
+/// has them.
+fn claimed(grid: &Grid, publics: &[Scalar]) -> Option<(Roots, DisclosureOpening)> {
+    let publics: Vec<Fr> = publics.iter().copied().map(ark).collect();
+    let packed = scalar_bytes(&publics[9]);
+    let bits = |at: u32, count: u32| (at..at + count).rev().fold(0, |bits, i| bits << 1 | u32::from(bit(&packed, i)));
     let mut inputs = Inputs { grid, taken: BTreeMap::new() };
-    let (mut named, mut opened, mut ended, mut statement) = (Vec::new(), Vec::new(), false, Ok(()));
+    let (mut named, mut opened) = (Vec::new(), Vec::new());
     for slot in 0..DISCLOSED {
-        let bits = (0..DEPTHS.steps).map(|_| inputs.bit("record bit")).collect::<Result<Vec<_>, _>>()?;
-        let index = bits.into_iter().fold(0, |index, bit| 2 * index + u32::from(bit));
-        let committed = inputs.bit("committed before")?;
+        let at = 22 * slot as u32;
         let fields =
             ["state root", "update root", "trace root", "loss", "exponents used", "exponents for the next step"];
         let [state_root, update_root, trace_root, loss, used, next] = fields.map(|name| inputs.next(name));
         let path = (0..DEPTHS.steps).map(|_| inputs.next("shared sibling")).collect();
-        let active = slot == 0 || inputs.bit("active slot")?;
-        if active && ended || !active && (index, committed) != (0, false) {
-            statement = Err(Nothing::Statement);
-        }
-        ended |= !active;
-        if active {
-            named.push(Disclosed { index, committed });
+        if bits(at + 21, 1) == 1 {
+            named.push(Disclosed { index: bits(at, STEP_BITS), committed: bits(at + STEP_BITS, 1) == 1 });
             opened.push(Record { state_root, update_root, trace_root, loss, used, next, path });
         }
     }
-    statement?;
-    let record_count = number(instances(grid)[7]).and_then(|count| u32::try_from(count).ok());
-    let record_count = record_count.ok_or(Nothing::Statement)?;
-    let roots = Roots {
-        parent: publics[2],
-        steps: publics[3],
-        state: publics[4],
-        quantized: publics[5],
-        data: Fr::ZERO,
-        layout: publics[6],
-        record_count,
-    };
-    Ok((roots, DisclosureOpening { sample: DisclosureSample { to: publics[8], records: named }, records: opened }))
+    let [parent, steps, state, quantized, layout] = [2, 3, 4, 5, 6].map(|row| publics[row]);
+    let record_count = (0..32).fold(0, |count, i| count | u32::from(bit(&scalar_bytes(&publics[7]), i)) << i);
+    let roots = Roots { parent, steps, state, quantized, data: Fr::from(4), layout, record_count };
+    let opening = DisclosureOpening { sample: DisclosureSample { to: publics[8], records: named }, records: opened };
+    (publics[2..] == public(&roots, &opening.sample)[2..]).then_some((roots, opening))
 }
 
-/// Values of the witness by name, in the order assigned; those of public inputs come first and are
-/// passed over.
+/// Bit of an element, the lowest is 0.
+fn bit(element: &[u8; 32], at: u32) -> bool {
+    element[31 - at as usize / 8] >> (at % 8) & 1 == 1
+}
+
+/// Values of the witness by name, in the order assigned.
 struct Inputs<'a> {
     grid: &'a Grid,
     taken: BTreeMap<&'static str, usize>,
@@ -307,16 +294,12 @@ struct Inputs<'a> {
 
 impl Inputs<'_> {
     fn next(&mut self, name: &'static str) -> Fr {
+        // The state root that is a public input comes first.
         let taken = self.taken.entry(name).or_insert(usize::from(name == "state root"));
         let all = self.grid.assignments.iter().filter(|input| input.origin == Origin::Input && input.name == name);
         let input = all.clone().nth(*taken).unwrap_or_else(|| panic!("{name} {taken}"));
         *taken += 1;
         ark(self.grid.value(input.cell))
-    }
-
-    fn bit(&mut self, name: &'static str) -> Result<bool, Nothing> {
-        let bit = self.next(name);
-        if bit == Fr::ZERO || bit == Fr::from(1) { Ok(bit != Fr::ZERO) } else { Err(Nothing::Opening) }
     }
 }
 
@@ -329,38 +312,41 @@ fn no_altered_witness_makes_a_false_claim() {
         let (roots, opening) = disclose(order);
         let circuit = circuit(roots, &opening);
         let honest = circuit.grid();
-        assert_eq!(claimed(&honest), Ok((Roots { data: Fr::ZERO, ..roots }, opening)));
+        assert_eq!(claimed(&honest, &instances(&honest)), Some((roots, opening)));
         let inputs = honest.assignments.iter().enumerate().filter(|(_, input)| input.origin == Origin::Input);
-        let steps = inputs.clone().find(|(_, input)| input.name == "steps root").expect("a public input").0;
         let changes = inputs.flat_map(|(at, input)| {
             let changes = [ONE, -ONE, -honest.value(input.cell), ONE.double().square().square().square()];
             changes.into_iter().filter(|change| !bool::from(change.is_zero())).map(move |change| (at, change))
         });
         let outcomes: Vec<_> = (changes.collect::<Vec<_>>().into_par_iter())
             .map(|change| {
-                let grid = circuit.tampered_grid(&[change]);
-                let gap = from(&grid) - grid.value(honest.assignments[steps].cell);
-                let mended = [change, (steps, gap)];
-                let mended = if change.0 == steps { &mended[..1] } else { &mended };
-                let grid = circuit.tampered_grid(mended);
-                let accepted = checker.broken(&grid, &instances(&grid)).is_empty();
-                (change, accepted, claimed(&grid).map(|(roots, opening)| opening.check(&roots).is_ok()))
+                let grid = mended(&circuit, &honest, change);
+                let publics = instances(&grid);
+                let accepted = checker.broken(&grid, &publics).is_empty();
+                (change, accepted, claimed(&grid, &publics).map(|(roots, opening)| opening.check(&roots).is_ok()))
             })
             .collect();
         let mut counts = BTreeMap::new();
         for (change, accepted, claim) in outcomes {
             let altered = honest.assignments[change.0];
             *counts.entry((accepted, claim)).or_insert(0) += 1;
-            let right = match claim {
-                Ok(holds) => holds == accepted,
-                Err(Nothing::Statement) => true,
-                Err(Nothing::Opening) => !accepted,
-            };
+            let right = claim.is_none_or(|holds| holds == accepted);
             assert!(right, "{order:?} {altered:?} + {:?}: accepted {accepted}, {claim:?}", change.1);
         }
         println!("{order:?}: {counts:?}");
-        assert!([(true, Ok(true)), (false, Ok(false))].iter().all(|outcome| counts.contains_key(outcome)));
+        assert!([(true, Some(true)), (false, Some(false))].iter().all(|outcome| counts.contains_key(outcome)));
     }
+}
+
+/// The circuit with an altered cell, and the public steps root that its first old leaf leads to.
+fn mended(circuit: &StepCircuit, honest: &Grid, change: (usize, Scalar)) -> Grid {
+    let steps = honest.assignments.iter().position(|input| input.name == "steps root").expect("a public input");
+    let grid = circuit.tampered_grid(&[change]);
+    if change.0 == steps {
+        return grid;
+    }
+    let gap = from(&grid) - grid.value(honest.assignments[steps].cell);
+    circuit.tampered_grid(&[change, (steps, gap)])
 }
 
 const ONE: Scalar = Scalar::ONE;
@@ -388,15 +374,8 @@ fn no_derived_cell_can_be_altered() {
     let (roots, opening) = disclose(&[10, 3, 4]);
     let circuit = circuit(roots, &opening);
     let honest = circuit.grid();
-    let mut classes: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-    for (at, assignment) in honest.assignments.iter().enumerate() {
-        classes.entry((assignment.origin, assignment.name, assignment.cell.column)).or_default().push(at);
-    }
-    let derived = classes.into_iter().filter(|((origin, ..), _)| *origin == Origin::Derived);
-    let changes: Vec<_> = derived
-        .flat_map(|(_, all)| [0, all.len() / 3, all.len() / 2, all.len() - 1].map(|member| all[member]))
-        .flat_map(|at| [(at, ONE), (at, -ONE)])
-        .collect();
+    let derived = members(&honest).into_iter().filter(|&at| honest.assignments[at].origin == Origin::Derived);
+    let changes: Vec<_> = derived.flat_map(|at| [(at, ONE), (at, -ONE)]).collect();
     let altered = |change: &(usize, Scalar)| {
         let grid = circuit.tampered_grid(&[*change]);
         let broken = checker.broken(&grid, &instances(&grid));
@@ -408,4 +387,77 @@ fn no_derived_cell_can_be_altered() {
     for needed in ["gate horner", "gate multiply", "gate digest", "gate start"] {
         assert!(alone.iter().any(|constraint| constraint.to_string().starts_with(needed)), "{needed}: {alone:?}");
     }
+}
+
+/// Constraints that no false claim breaks alone.
+fn is_bound_elsewhere(constraint: &Constraint) -> bool {
+    match constraint {
+        // No cell reads the digest, the layout and roots of states: the transcript absorbs them. No
+        // statement has other public inputs than 0 after the sample, and they are copies of the constant 0.
+        Constraint::Public(row) => [0, 1, 2, 4, 5, 6].contains(row) || *row >= 10,
+        Constraint::Lookup(range) => *range == "zero",
+        Constraint::Gate(_) | Constraint::Copy(..) => false,
+    }
+}
+
+/// The constraint that a grid breaks, where it is one and the claim is false.
+fn needed(checker: &Checker, grid: &Grid, publics: &[Scalar]) -> Option<Constraint> {
+    let broken = checker.broken(grid, publics);
+    let (roots, opening) = claimed(grid, publics)?;
+    let alone = broken.len() == 1 && opening.check(&roots).is_err();
+    broken.into_iter().next().filter(|_| alone)
+}
+
+/// Every constraint is needed: for each there is a grid that breaks it alone and makes a false claim.
+#[test]
+fn every_constraint_refuses_a_false_claim_alone() {
+    let checker = Checker::of::<StepCircuit>();
+    let (mut all, mut found) = (BTreeSet::new(), BTreeSet::new());
+    found.extend(cases().iter().filter_map(|(_, (roots, opening), _)| {
+        let publics: Vec<Scalar> = public(roots, &opening.sample).into_iter().map(convert).collect();
+        needed(&checker, &circuit(*roots, opening).grid(), &publics)
+    }));
+    // The last one has a public sample of one bit, so that it is none without it.
+    let nothing = vec![Fr::ZERO; RECORDS as usize];
+    for (roots, opening) in [disclose(&[4]), disclose(&[3]), put(nothing, &[(record(0), false)])] {
+        let circuit = circuit(roots, &opening);
+        let honest = circuit.grid();
+        all.extend(constraints(&checker, &circuit, &honest));
+        found.extend((0..24).filter_map(|row| {
+            let mut publics = instances(&honest);
+            publics[row] += ONE;
+            needed(&checker, &honest, &publics)
+        }));
+        let altered = |&change: &(usize, Scalar)| {
+            let grid = mended(&circuit, &honest, change);
+            needed(&checker, &grid, &instances(&grid))
+        };
+        let changes: Vec<_> = members(&honest).into_iter().flat_map(|at| [(at, ONE), (at, -ONE)]).collect();
+        found.extend(changes.par_iter().filter_map(altered).collect::<Vec<_>>());
+    }
+    println!("{} of {} constraints refuse a false claim alone", found.len(), all.len());
+    let missing: Vec<_> = all.iter().filter(|c| !found.contains(c) && !is_bound_elsewhere(c)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// Constraints of the circuit but for gates without a row: what breaks when every cell is altered, and
+/// copies.
+fn constraints(checker: &Checker, circuit: &StepCircuit, honest: &Grid) -> BTreeSet<Constraint> {
+    let everywhere: Vec<_> = (0..honest.assignments.len()).map(|at| (at, Scalar::from(at as u64 + 3))).collect();
+    let broken = checker.broken(&circuit.tampered_grid(&everywhere), &instances(honest));
+    let gates = |constraint: &Constraint| !matches!(constraint, Constraint::Gate(_)) || broken.contains(constraint);
+    checker.constraints(honest).into_iter().filter(gates).collect()
+}
+
+/// Some assignments of every class: four of the first slot, whose root can be mended, and the last.
+fn members(grid: &Grid) -> BTreeSet<usize> {
+    let (copies, mut classes) = (checker::copies(grid), BTreeMap::<_, Vec<usize>>::new());
+    for (at, Assignment { cell, origin, name }) in grid.assignments.iter().enumerate() {
+        classes.entry((origin, name, cell.column, copies.get(cell))).or_default().push(at);
+    }
+    let some = |class: &Vec<usize>| {
+        let slot = class.len().div_ceil(DISCLOSED);
+        [0, slot / 3, 2 * slot / 3, slot - 1, class.len() - 1].map(|member| class[member])
+    };
+    classes.values().flat_map(some).collect()
 }

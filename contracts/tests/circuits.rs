@@ -35,6 +35,11 @@ fn a_true_disclosure_is_accepted() {
 }
 
 #[test]
+fn a_true_cell_of_an_evaluation_is_accepted() {
+    accepted(CircuitKind::Dequantize);
+}
+
+#[test]
 #[ignore = "minutes of proving"]
 fn a_true_proof_of_every_circuit_is_accepted() {
     CircuitKind::ALL.into_iter().for_each(accepted);

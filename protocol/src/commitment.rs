@@ -49,18 +49,20 @@ impl Commitment {
     const MAGIC: &'static [u8; 8] = b"pogo/cmt";
 
     /// `keccak256(abi.encode(keccak256(DOMAIN), parent_root, parent_exponents, steps_root, state_root,
-    /// exponents_root(exponents), quantized_root, data_root, spec_hash, steps,
-    /// keccak256(quantized_exponents)))`.
+    /// keccak256(exponents), quantized_root, data_root, spec_hash, steps,
+    /// keccak256(quantized_exponents)))`; the exponents of weights, activations and errors in this order,
+    /// 4 bytes each, big-endian.
     pub fn hash(&self) -> [u8; 32] {
         let mut steps = [0; 32];
         steps[28..].copy_from_slice(&self.steps.to_be_bytes());
+        let exponents: Vec<u8> = self.exponents.to_list().into_iter().flat_map(i32::to_be_bytes).collect();
         keccak(&[
             &keccak(&[DOMAIN]),
             &scalar_bytes(&self.parent_root),
             &scalar_bytes(&self.parent_exponents),
             &scalar_bytes(&self.steps_root),
             &scalar_bytes(&self.state_root),
-            &scalar_bytes(&self.head().exponents),
+            &keccak(&[&exponents]),
             &scalar_bytes(&self.quantized_root),
             &scalar_bytes(&self.data_root),
             &self.spec_hash,

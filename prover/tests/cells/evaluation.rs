@@ -71,7 +71,7 @@ fn bad_cells(mined: &Mined<'_>, public: &PublicEvaluation<'_>, evaluation: &Eval
 
 #[test]
 fn every_cell_of_an_honest_evaluation_holds_and_its_loss_is_that_of_the_device() {
-    for (layers, batch, records) in [(&[70, 66, 5][..], 32, 32), (&[128, 64, 64], 64, 128), (&[3, 66, 65, 2], 64, 1)] {
+    for (layers, batch, records) in [(&[70, 66, 5][..], 64, 32), (&[128, 64, 64], 64, 128), (&[3, 66, 65, 2], 64, 1)] {
         let ground = Ground::new(layers, batch);
         let (mined, data) = (ground.honest(), drawn(&ground, records));
         let evaluation = evaluation(&mined, data.clone(), |_| {});

@@ -110,7 +110,8 @@ fn to_its_end(
         Disputed { cell: dispute.cell, disputer: dispute.disputer(), bond: dispute.bond, answer }
     };
     let disputed = disputes.iter().map(disputed).collect();
-    let end = settle(&mut chain, now + WINDOW, id, published)?;
+    let over = chain.candidates()[&id].deadline + 1;
+    let end = settle(&mut chain, over, id, published)?;
     let candidate = &chain.candidates()[&id];
     let tally = candidate.tally();
     Ok(Verdict {

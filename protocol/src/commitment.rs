@@ -1,9 +1,10 @@
 //! The commitment: what the miner publishes before anybody knows the challenge.
 //!
 //! Nothing in it is free for the miner to vary without redoing work: there is no salt, no time stamp,
-//! and one encoding only. (In trace mode `challenged` no proof opens the momenta and some fields of a
-//! step record; replay and audit hold them.) Its hash is keccak256 over the ABI encoding of its words,
-//! so that a contract computes the same.
+//! and one encoding only. (In trace mode `none` no proof opens the momenta and some fields of a step
+//! record; replay and audit hold them. In trace mode `challenged` a [disclosure](crate::disclosure)
+//! fixes traces, and the records inside segments, after it.) Its hash is keccak256 over the ABI encoding
+//! of its words, so that a contract computes the same.
 
 use alloc::vec::Vec;
 

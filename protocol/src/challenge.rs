@@ -8,6 +8,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::cell::{Cell, CellSpace, Kind};
+use crate::codec::scalar_bytes;
 use crate::stream::{Stream, keccak};
 
 /// Cells of one step that the update cell covers: `step * leaf_count + leaf`.
@@ -46,7 +47,8 @@ pub fn draw(beacon: [u8; 32], commitment: [u8; 32], steps: u32, leaf_count: usiz
 }
 
 /// Draws `samples` cells of one kind, or all of them where there are fewer, in the order drawn; of
-/// disclosed segments one cell of each.
+/// disclosed segments one cell of each [stratum](CellSpace::strata). The root of what was disclosed is in
+/// their seed.
 pub fn draw_cells(
     beacon: [u8; 32],
     commitment: [u8; 32],
@@ -54,7 +56,9 @@ pub fn draw_cells(
     kind: Kind,
     samples: usize,
 ) -> Vec<Cell> {
-    let seed = keccak(&[b"pogo/challenge/v1", &beacon, &commitment]);
+    let disclosed = space.disclosed_root().map(|root| scalar_bytes(&root));
+    let disclosed = disclosed.as_ref().map_or(&[][..], <[u8; 32]>::as_slice);
+    let seed = keccak(&[b"pogo/challenge/v1", &beacon, &commitment, disclosed]);
     let domain = [b"pogo/challenge/", kind.name().as_bytes(), b"/v1"].concat();
     let drawn = match space.strata(kind) {
         Some((_, 0)) => Vec::new(),

@@ -33,6 +33,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use ark_bn254::Fr;
+use ark_ff::AdditiveGroup;
 
 use crate::attest::{Address, Sign, SignedAttestation};
 use crate::cell::{Cell, Kind, provable};
@@ -40,6 +41,7 @@ use crate::challenge::UpdateSample;
 use crate::codec::scalar_bytes;
 use crate::commitment::Commitment;
 use crate::disclosure::{self, Segments};
+use crate::evaluation::spec as evaluation_spec;
 use crate::merkle::Layout;
 use crate::model::{SpecError, TraceMode};
 use crate::record::Head;
@@ -47,7 +49,7 @@ use crate::statement::{
     CellPart, Context, Part, PublicRound, SAMPLES_PER_PROOF, Statement, cell_part, samples_drawn, word,
 };
 use crate::stream::keccak;
-use crate::trace::TraceLayout;
+use crate::trace::{Pass, TraceLayout};
 
 mod bank;
 mod candidate;
@@ -223,11 +225,15 @@ impl Settlement {
     ///
     /// # Errors
     /// [`SettleError::Spec`], [`SettleError::Unprovable`], [`SettleError::Layout`],
-    /// [`SettleError::Trace`] or [`SettleError::Rules`].
+    /// [`SettleError::Trace`], [`SettleError::Rules`], or [`SettleError::Evaluation`] for more records than
+    /// the trees take the evaluation of.
     pub fn new(task: Task, verifier: Arc<dyn Verify>) -> Result<Self, SettleError> {
         task.spec.validate().map_err(|error: SpecError| SettleError::Spec(Box::new(error)))?;
         provable(&task.spec, task.records).map_err(SettleError::Unprovable)?;
         task.rules.check(task.spec.trace)?;
+        let evaluated = evaluation_spec(&task.spec, task.rules.evaluated, Fr::ZERO).map_err(SettleError::Evaluation)?;
+        let forward = TraceLayout::of(Pass::Evaluation, task.trace_depth, &evaluated);
+        forward.map_err(|error| SettleError::Evaluation(error.into()))?;
         let shapes = task.spec.tensors().into_iter().map(|tensor| (tensor.rows, tensor.cols));
         let layout = Layout::new(task.tree_depth, shapes).map_err(SettleError::Layout)?;
         let trace = TraceLayout::committed(task.trace_depth, &task.spec).map_err(SettleError::Trace)?;
@@ -321,7 +327,11 @@ impl Settlement {
     fn check_cell(&self, id: CandidateId, cell: Cell) -> Result<(), SettleError> {
         let candidate = self.candidate(id)?;
         let round = self.public_round(candidate, candidate.beacon.unwrap_or_default());
-        let named = candidate.disputes.contains_key(&cell) || answer(&round, cell).is_some();
+        let answers = match answer(&round, cell) {
+            Some(Answer::Segment(_)) => true,
+            _ => answer_statement(&round, cell).is_some(),
+        };
+        let named = candidate.disputes.contains_key(&cell) || answers;
         if named { Ok(()) } else { Err(SettleError::NoSuchCell(cell)) }
     }
 
@@ -519,8 +529,10 @@ impl Settlement {
         if let Sign::Negative(cell) = attestation.sign {
             self.check_cell(id, cell)?;
         }
-        let weight = self.bank.weight(&attestation.attester, self.candidate(id)?.committed_at);
-        let evaluated = self.task.rules.evaluated;
+        let Rules { evaluated, answer_window, .. } = self.task.rules;
+        let candidate = self.candidate(id)?;
+        let doubted_until = candidate.deadline.saturating_add(answer_window);
+        let weight = self.bank.weight(&attestation.attester, candidate.committed_at, doubted_until);
         let candidate = self.candidate_in(now, id, "Proven", |status| status == Status::Proven)?;
         not_after(now, candidate.deadline)?;
         candidate.check_subject(signed)?;
@@ -682,7 +694,7 @@ impl Settlement {
         if let Some(about) = candidate.overdue_evaluation(now) {
             return self.expire_evaluation(now, id, about);
         }
-        let (status, open) = (candidate.status, candidate.first_deadline(now));
+        let (status, open) = (candidate.status, candidate.first_deadline(now, &rules));
         if let (Status::Disputed, Some(first)) = (status, open) {
             return Err(SettleError::TooEarly { first: first.saturating_add(1), now });
         }

@@ -448,8 +448,12 @@ impl<'a> PublicRound<'a> {
     /// [`PublicRound::parts`], then those of [`PublicRound::cell_parts`].
     ///
     /// # Errors
-    /// [`NoStatement`] of the first part that has none.
+    /// [`NoStatement`] of the first part that has none; of part 0 before a disclosure that cells are drawn
+    /// from.
     pub fn statements(&self, samples: usize) -> Result<Vec<Statement>, NoStatement> {
+        if self.spec.trace == TraceMode::Challenged && self.segments.is_none() {
+            return Err(NoStatement { part: 0, circuit: CircuitKind::Round });
+        }
         let (parts, cell_parts) = (self.parts(samples), self.cell_parts(samples));
         let count = (parts.len() + cell_parts.len()) as u32;
         let first = parts.len() as u32;

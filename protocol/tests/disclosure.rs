@@ -15,7 +15,7 @@ use pogo_protocol::merkle::{Layout, Tree, hash_pairs};
 use pogo_protocol::model::{Exponents, Schedule, Spec, TraceMode};
 use pogo_protocol::opening::{Roots, Violation};
 use pogo_protocol::record::{StepRecord, steps_root};
-use pogo_protocol::statement::{CircuitKind, Circuits, Context, PublicRound};
+use pogo_protocol::statement::{CircuitKind, Circuits, Context, NoStatement, PublicRound};
 use pogo_protocol::stream::keccak;
 use pogo_protocol::trace::TraceLayout;
 
@@ -120,7 +120,7 @@ fn segments_share_out_the_records_and_eight_of_them_are_one_proof() {
 }
 
 #[test]
-fn one_cell_of_each_kind_is_drawn_in_every_drawn_segment_and_none_elsewhere() {
+fn one_cell_of_each_kind_is_drawn_in_every_stratum_of_the_drawn_segments_and_none_elsewhere() {
     let spec = spec(20);
     let places = places(&spec);
     for number in 0..20 {
@@ -132,7 +132,7 @@ fn one_cell_of_each_kind_is_drawn_in_every_drawn_segment_and_none_elsewhere() {
             let space = places.space(&spec).of_segments(&segments);
             assert!(cells.iter().all(|&cell| space.place(cell).is_some()), "{kind:?}");
             if kind.is_of_step() && space.count(*kind) > 0 {
-                assert!(cells.iter().map(|cell| cell.step / 2).eq(drawn.iter().copied()), "{kind:?}");
+                assert!(is_one_of_each(*kind, cells, &drawn), "{kind:?}");
             }
             assert_eq!(space.place(Cell::new(*kind, 2 * other, 0)).is_some(), !kind.is_of_step() && other == 0);
         }
@@ -141,6 +141,16 @@ fn one_cell_of_each_kind_is_drawn_in_every_drawn_segment_and_none_elsewhere() {
         let space = places.space(&spec).of_segments(&segments);
         assert_eq!(draw_all(&space, number), before);
         assert!(space.place(Cell::new(Kind::Link, 2 * other + 1, 0)).is_some());
+    }
+}
+
+/// Whether there is one cell of each of these segments of two steps; of each of their steps where a false
+/// step could lead anywhere.
+fn is_one_of_each(kind: Kind, cells: &[Cell], drawn: &[u32]) -> bool {
+    let steps = cells.iter().map(|cell| cell.step);
+    match kind {
+        Kind::Update | Kind::Momentum => steps.eq(drawn.iter().flat_map(|segment| [2 * segment, 2 * segment + 1])),
+        _ => steps.map(|step| step / 2).eq(drawn.iter().copied()),
     }
 }
 
@@ -165,7 +175,8 @@ fn each_cell_of_the_round_is_drawn_as_often_as_another() {
         }
         let all = places.space(&spec).total(kind) as usize;
         assert_eq!(counts.len(), all);
-        let chance = SAMPLES as f64 / all as f64;
+        let strata = if kind == Kind::Momentum { 2 * SAMPLES } else { SAMPLES };
+        let chance = strata as f64 / all as f64;
         assert!(counts.values().all(|&count| is_fair(count, draws, chance)), "{counts:?}");
     }
 }
@@ -177,12 +188,14 @@ fn where_all_segments_are_drawn_distinct_cells_are_drawn_of_the_whole_round() {
     let drawn = disclosure::draw(&spec, beacon(0), COMMITMENT, SAMPLES);
     let segments = Segments::new(&spec, drawn, Fr::ZERO);
     assert!(segments.all);
-    let (space, whole) = (places.space(&spec).of_segments(&segments), places.space(&spec));
+    let space = places.space(&spec).of_segments(&segments);
     for number in 0..50 {
-        let cells = draw_all(&space, number);
-        assert_eq!(cells, draw_all(&whole, number), "as in trace mode `every`");
-        for (kind, cells) in cells {
+        for (kind, cells) in draw_all(&space, number) {
             assert_eq!(cells.iter().collect::<BTreeSet<_>>().len(), cells.len(), "{kind:?}");
+            if let Kind::Update | Kind::Momentum = kind {
+                assert!(is_one_of_each(kind, &cells, &segments.drawn), "{kind:?}");
+                continue;
+            }
             assert_eq!(cells.len() as u64, space.total(kind).min(SAMPLES as u64), "{kind:?}");
         }
     }
@@ -269,14 +282,16 @@ fn a_disclosure_names_the_segments_of_the_first_beacon_and_its_last_root() {
 fn a_round_has_no_samples_before_its_disclosure_and_all_under_one_root_after_it() {
     with_round(None, |round| {
         assert!(round.parts(SAMPLES).is_empty() && round.cell_parts(SAMPLES).is_empty());
-        assert_eq!(round.statements(SAMPLES), Ok(Vec::new()));
+        assert_eq!(round.statements(SAMPLES), Err(NoStatement { part: 0, circuit: CircuitKind::Round }));
         assert_eq!(round.sample(Cell::new(Kind::Link, 0, 0)), None);
     });
     let drawn = disclosure::draw(&spec(20), beacon(3), COMMITMENT, SAMPLES);
     let segments = Segments::new(&spec(20), drawn.clone(), Fr::from(5));
     with_round(Some(&segments), |round| {
-        let [part] = &round.parts(SAMPLES)[..] else { panic!("more than a proof of updates") };
-        assert!(part.updates.iter().map(|sample| sample.step / 2).eq(drawn.iter().copied()));
+        let parts = round.parts(SAMPLES);
+        assert_eq!(parts.len(), 2, "an update of each of two steps a segment");
+        let updates = parts.iter().flat_map(|part| &part.updates).map(|sample| Cell::update(sample.step, 0));
+        assert!(is_one_of_each(Kind::Update, &updates.collect::<Vec<_>>(), &drawn));
         let statements = round.statements(SAMPLES).unwrap();
         assert!(statements.len() > 10);
         assert!(statements.iter().all(|statement| statement.steps_root == Fr::from(5)));

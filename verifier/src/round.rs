@@ -64,7 +64,7 @@ pub fn verify(setup: Setup, public: &Public, statements: &[Vec<u8>], proofs: &[V
         commitment,
         context: public.context,
         records: public.records,
-        seeded: public.seeded,
+        seeded: public.seeded && public.context.round == 0,
         beacon: public.beacon,
         circuits: verifier.circuits(),
         srs,
@@ -105,6 +105,8 @@ fn check(public: &Public) -> Result<(), Error> {
     field((commitment.steps as usize) < 1 << public.steps_depth, "steps")?;
     spec.validate().map_err(|_| Error::Commitment { field: "spec" })?;
     field(public.disclosure.is_some() == (spec.trace == TraceMode::Challenged), "disclosure")?;
+    let first = public.disclosure.as_ref().map(|disclosure| disclosure.beacon);
+    field(first != Some(public.beacon), "disclosure")?;
     field((public.context.round == 0) == (commitment.parent_exponents == Fr::ZERO), "parent exponents")?;
     field(commitment.exponents.fit(spec.tensors().len()), "exponents")?;
     field(commitment.quantized_exponents.len() == spec.tensors().len(), "quantized exponents")?;

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use ark_bn254::Fr;
+
 use super::input::DATA_DEPTH;
 use super::peak::Scaled;
 use super::{Cell, Kind};
@@ -95,11 +97,25 @@ impl<'a> CellSpace<'a> {
         Self { segments: Some(segments), ..self }
     }
 
-    /// Segments that cells are drawn from, each of which has so many cells of a kind, where every
-    /// sample is drawn from a segment of its own; none where all are drawn from all.
+    /// Where every sample is drawn from a stratum of its own: strata, and cells of a kind in each; none where
+    /// all are drawn from all.
+    ///
+    /// Strata are the disclosed segments. For update and momentum cells they are the disclosed steps, where
+    /// a segment has several: states between two checkpoints are chosen after the segments are known, so
+    /// that one false step a segment leads from any state to any other, and its cells must be met.
     pub fn strata(&self, kind: Kind) -> Option<(u64, u64)> {
-        let segments = self.segments.filter(|segments| kind.is_of_step() && !segments.all)?;
-        Some((segments.drawn.len() as u64, self.count(kind) * u64::from(segments.length)))
+        let segments = self.segments.filter(|_| kind.is_of_step())?;
+        let (drawn, count) = (segments.drawn.len() as u64, self.count(kind));
+        match kind {
+            Kind::Update | Kind::Momentum if segments.length > 1 => Some((drawn * u64::from(segments.length), count)),
+            _ if segments.all => None,
+            _ => Some((drawn, count * u64::from(segments.length))),
+        }
+    }
+
+    /// Root of what was disclosed of the round.
+    pub fn disclosed_root(&self) -> Option<Fr> {
+        self.segments.map(|segments| segments.steps_root)
     }
 
     /// Cells of a kind in one step, or in the round where the kind is not of a step. Disclosures are

@@ -74,9 +74,11 @@ impl Bank {
         self.pool + self.credits.values().sum::<Amount>() + self.stakes.values().map(Stake::slashable).sum::<Amount>()
     }
 
-    /// What an attester's vote weighs: its stake before `block`, as far as it is still here.
-    pub fn weight(&self, attester: &Address, block: u64) -> Amount {
-        self.stakes.get(attester).map_or(0, |stake| stake.history.before(block).min(stake.slashable()))
+    /// What an attester's vote weighs: its stake before `block`, as far as it is still here, and in `until`
+    /// as well, up to which the vote can be doubted.
+    pub fn weight(&self, attester: &Address, block: u64, until: u64) -> Amount {
+        let lasts = |stake: &Stake| stake.active + if stake.unlock > until { stake.exiting } else { 0 };
+        self.stakes.get(attester).map_or(0, |stake| stake.history.before(block).min(lasts(stake)))
     }
 
     /// All stake before `block`.

@@ -129,13 +129,17 @@ impl Candidate {
         (self.ballot, status)
     }
 
-    /// The votes of this ballot by stake.
+    /// The votes of this ballot by stake; those whose evaluation waits for a proof do not count.
     pub fn tally(&self) -> Tally {
-        self.votes.values().fold(Tally::default(), |tally, vote| Tally {
-            positive: tally.positive + if vote.positive { vote.weight } else { 0 },
-            negative: tally.negative + if vote.positive { 0 } else { vote.weight },
-            improved: tally.improved + if vote.improves { vote.weight } else { 0 },
-        })
+        let doubted = |attester: &Address| self.open_evaluations().any(|((of, _), _)| of == *attester);
+        self.votes.iter().filter(|(attester, _)| !doubted(attester)).map(|(_, vote)| vote).fold(
+            Tally::default(),
+            |tally, vote| Tally {
+                positive: tally.positive + if vote.positive { vote.weight } else { 0 },
+                negative: tally.negative + if vote.positive { 0 } else { vote.weight },
+                improved: tally.improved + if vote.improves { vote.weight } else { 0 },
+            },
+        )
     }
 
     /// Bonds of the miner and of all open disputes.
@@ -162,10 +166,14 @@ impl Candidate {
         all.filter(|(_, dispute)| !dispute.answered)
     }
 
-    /// Last block of what keeps the candidate from its end first.
-    pub(super) fn first_deadline(&self, now: u64) -> Option<u64> {
+    /// Last block of what keeps the candidate from its end first. Evaluations do so for two windows of
+    /// answers after that of votes, one to doubt them in and one to answer in, and no longer: who doubts
+    /// and answers for itself would hold a candidate open for nothing.
+    pub(super) fn first_deadline(&self, now: u64, rules: &Rules) -> Option<u64> {
+        let last = self.deadline.saturating_add(rules.answer_window.saturating_mul(2));
         let cells = self.awaited(now).map(|(_, dispute)| dispute.deadline);
-        cells.chain(self.open_evaluations().map(|(_, dispute)| dispute.deadline)).min()
+        let evaluations = self.open_evaluations().map(|(_, dispute)| dispute.deadline.min(last));
+        cells.chain(evaluations.filter(|&deadline| now <= deadline)).min()
     }
 
     /// The evaluation whose dispute is open past its deadline.

@@ -3,8 +3,9 @@
 //! Anybody may doubt a cell of the [evaluation](crate::evaluation) behind a vote, with a bond, up to the end
 //! of the window of votes and one window of answers more, so that a vote in the last block can be doubted as
 //! well. A proof of that very cell wins the bond. Without one before the deadline the vote loses its weight
-//! and the stake is slashed. Open ones hold the candidate open, but its end is not: a dispute that comes
-//! later costs the attester its stake, not the candidate its end.
+//! and the stake is slashed. Open ones hold the candidate open, for two windows of answers at most, and a
+//! vote does not count while one is open. A dispute that comes after the end costs the attester its stake,
+//! not the candidate its end.
 
 use super::{Amount, CandidateId, Dispute, Event, Refused, SettleError, Settlement, exact_bond, not_after, not_before};
 use crate::attest::Address;
@@ -50,6 +51,8 @@ impl Settlement {
         self.evaluation_statement(id, attester, cell)?;
         exact_bond(rules.dispute_bond, bond)?;
         let candidate = self.candidate(id)?;
+        // A vote that was slashed is over: stake of later is for later votes.
+        candidate.votes.get(&attester).filter(|vote| vote.weight > 0).ok_or(SettleError::NoVote)?;
         not_after(now, candidate.deadline.saturating_add(rules.answer_window))?;
         if candidate.evaluations.contains_key(&(attester, cell)) {
             return Err(SettleError::DuplicateDispute(cell));

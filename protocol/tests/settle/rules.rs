@@ -588,6 +588,69 @@ fn an_evaluation_of_the_last_block_is_disputed_after_the_end_and_costs_the_stake
 }
 
 #[test]
+fn an_attester_that_is_doubted_again_and_again_holds_no_candidate_open() {
+    let mut world = World::new();
+    let id = world.proven(MINER, 1);
+    world.approve(id, &[0, 1, 2, 3]);
+    // The one with the least stake has all of its losses doubted; each deadline is a window later.
+    for row in 0..RULES.evaluated {
+        doubt(&mut world, id, 3, Cell::new(Kind::Loss, 0, row)).unwrap();
+    }
+    let last = world.candidate(id).deadline + 2 * RULES.answer_window;
+    let attester = world.keys[3].address();
+    for row in 0..RULES.evaluated {
+        let about = (attester, Cell::new(Kind::Loss, 0, row));
+        let deadline = world.candidate(id).evaluations[&about].deadline;
+        if deadline <= last {
+            let proof = world.settlement.evaluation_statement(id, about.0, about.1).unwrap().digest();
+            world.settlement.answer_evaluation(world.now, id, about, &proof).unwrap();
+        }
+    }
+    assert_eq!(world.settle_after_window(id), Event::Disputed(id));
+    assert!(world.candidate(id).open_evaluations().count() > 0);
+    let waits = world.settlement.settle(last, id, STRANGER);
+    assert_eq!(waits, Err(SettleError::TooEarly { first: last + 1, now: last }));
+    // Its vote does not count, and the others decide.
+    assert_eq!(world.candidate(id).tally().positive, STAKES[..3].iter().sum());
+    assert!(matches!(world.settlement.settle(last + 1, id, STRANGER), Ok(Event::Finalized(..))));
+    // A slashed vote is over.
+    let about = *world.candidate(id).evaluations.iter().find(|(_, dispute)| !dispute.answered).unwrap().0;
+    let now = world.candidate(id).evaluations[&about].deadline + 1;
+    world.settlement.expire_evaluation(now, id, about).unwrap();
+    world.now = now;
+    assert_eq!(doubt(&mut world, id, 3, LINK), Err(SettleError::NoVote));
+}
+
+#[test]
+fn stake_that_leaves_before_its_vote_can_be_doubted_has_none() {
+    let mut world = World::new();
+    let id = world.commit(MINER, 1);
+    let late = |world: &mut World| {
+        world.now = world.candidate(id).deadline;
+        world.seed(id);
+        world.now = world.candidate(id).deadline;
+        world.prove(id);
+    };
+    let [first, second] = [0, 3].map(|attester| world.keys[attester].address());
+    world.settlement.exit(2, first).unwrap();
+    world.settlement.exit(3, second).unwrap();
+    // Two ballots as late as they can be, and a dispute that puts the second off: the vote can be doubted
+    // up to the block before the later stake comes back, and in one in which the earlier is gone.
+    late(&mut world);
+    world.doubt(id, &[1, 2]);
+    world.now = world.candidate(id).deadline;
+    world.dispute(id, CELL).unwrap();
+    assert_eq!(world.settle_after_window(id), Event::Disputed(id));
+    world.now = world.candidate(id).disputes[&CELL].deadline;
+    world.answer(id, CELL).unwrap();
+    assert!(matches!(world.settlement.settle(world.now, id, STRANGER), Ok(Event::Resampled(..))));
+    late(&mut world);
+    assert_eq!(world.candidate(id).deadline + RULES.answer_window, 3 + RULES.exit_delay - 1);
+    assert_eq!(world.vote(id, 0, Sign::Positive, 900), Err(SettleError::Unbonded));
+    assert!(world.vote(id, 3, Sign::Positive, 900).is_ok());
+}
+
+#[test]
 fn only_cells_of_evaluations_behind_votes_are_disputed_once_with_their_bond() {
     let mut world = World::new();
     let id = world.proven(MINER, 1);

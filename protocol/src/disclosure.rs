@@ -4,9 +4,9 @@
 //! roots, and of each *segment* of `checkpoint_every` steps it has the last record only; the leaves
 //! between are empty. The first beacon draws segments. The miner publishes their records, whole, under
 //! a steps root of its own, and proves that nothing else changed ([`crate::cell::disclosure`]). The
-//! second beacon, of a later block, draws one cell of each kind in every drawn segment, or among all
-//! cells where all segments were drawn. A segment that was not drawn is disclosed when a dispute asks
-//! for it, and its cells can be disputed then.
+//! second beacon, of a later block, draws one cell of each kind in every drawn segment, of update and
+//! momentum in every step of it, or among all cells where all segments were drawn. A segment that was
+//! not drawn is disclosed when a dispute asks for it, and its cells can be disputed then.
 
 use alloc::vec::Vec;
 use core::ops::Range;

@@ -29,14 +29,15 @@ pub(crate) static TRACED: LazyLock<PathBuf> = LazyLock::new(|| {
 const PROOFS: [(&str, u64); 12] = [
     // 8 records a proof.
     ("disclosure", 2),
-    ("round", 1),
+    // An update and a momentum cell of each step.
+    ("round", 2),
     ("link", 1),
     ("input", 1),
     ("weights", 1),
     ("activation", 1),
     ("loss", 3),
     ("errors", 2),
-    ("momentum", 1),
+    ("momentum", 2),
     ("blank", 1),
     ("scale", 1),
     ("init", 1),

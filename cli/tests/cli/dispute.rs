@@ -101,7 +101,7 @@ fn disputes_that_cannot_be_are_refused() {
     for (arguments, reason) in [
         (&["--cell", "update:12:0"][..], "expected a step below 12 and a leaf below 26"),
         (&["--cell", "quantize:26"], "expected a leaf below 26"),
-        (&["--cell", "init:0"], "expected no cell of the first state"),
+        (&["--cell", "init:0"], "expected update or quantize: the round commits to no traces"),
         (&["--cell", "loss:3:17"], "expected update or quantize: the round commits to no traces"),
         (&["--cell", "update:6:11", "--attester", "4"], "is disputed already"),
         (&["--cell", "update:6:12", "--attester", "3"], "signed about update:6:11 already"),

@@ -1,5 +1,5 @@
 //! Prove: keys and one proof of the minimal preset, by leaf, and the leaf-1024 statement.
-//! `cargo bench -p pogo-benches --bench prove`
+//! `cargo bench -p pogo-benches --bench prove`; with names of step circuits after `--`, those alone.
 
 use halo2_proofs::halo2curves::bn256::Bn256;
 use halo2_proofs::plonk::{create_proof, keygen_pk, keygen_vk};
@@ -34,6 +34,11 @@ fn main() {
     let mut srs = None;
     row("development SRS, k = 15", cpu_seconds(1, || srs = Some(Srs::development(shape.k))), "CPU s");
     let srs = srs.expect("made above");
+    // Cargo adds options of its own.
+    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    if !asked.is_empty() {
+        return cells(&srs, |kind| asked.iter().any(|name| name == kind.name()));
+    }
     let mut keys = None;
     row("keys, k = 15", cpu_seconds(1, || keys = Some(Keys::generate(shape, &srs))), "CPU s");
     let keys = keys.expect("made above").expect("the SRS fits");
@@ -45,13 +50,13 @@ fn main() {
     row("proof of 8 update and 8 quantize cells", seconds, "CPU s");
     row("proof, a cell", seconds / 16.0, "CPU s");
     row("proof", length as f64, "bytes");
-    cells(&srs);
+    cells(&srs, |kind| kind != CircuitKind::Round);
     leaf_1024(&srs);
     row("peak memory", peak_megabytes().unwrap_or(0) as f64, "MB");
 }
 
-/// A full proof of every circuit of a step, from an honest round in the whole trees of the preset.
-fn cells(srs: &Srs) {
+/// A full proof of each of some circuits of a step, from an honest round in the whole trees of the preset.
+fn cells(srs: &Srs, some: impl Fn(CircuitKind) -> bool) {
     let data = digits().train;
     let spec = Spec { steps: 2, trace: TraceMode::Every, ..pogo_benches::spec(&[64, 80, 10], 96) };
     let spec = Spec { data_root: scalar_bytes(&data_root(&data)), ..spec };
@@ -61,7 +66,7 @@ fn cells(srs: &Srs) {
     let mined = Mined::honest(job).expect("an honest round");
     let (opener, step) = (mined.opener().expect("traces"), mined.traced_step(1).expect("a step"));
     let (public, space) = (mined.public(), mined.public().space().expect("traces"));
-    for kind in CircuitKind::ALL.into_iter().filter(|&kind| kind != CircuitKind::Round) {
+    for kind in CircuitKind::ALL.into_iter().filter(|&kind| some(kind)) {
         let shape = StepShape::minimal(kind);
         let cells = Kind::ALL.into_iter().filter(|kind| kind.is_traced()).flat_map(|kind| space.of_step(kind, 1));
         let opened = cells.filter(|&cell| public.sample(cell).is_some_and(|sample| sample.circuit() == kind));

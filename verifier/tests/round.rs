@@ -77,8 +77,8 @@ fn a_traced_round_has_statements_of_every_circuit_that_its_cells_need() {
         panic!("no statement is too few");
     };
     // One each of round, link, input, weights, activation, momentum, blank and scale; 3 losses and 6 errors
-    // a proof; 8 products; peaks of three kinds, which this beacon draws.
-    assert_eq!(expected, 8 + 3 + 2 + 8 + 3);
+    // a proof; 8 products; peaks of all four circuits, which this beacon draws.
+    assert_eq!(expected, 8 + 3 + 2 + 8 + 4);
     // And one of init cells, where the round starts from its seed.
     let seeded = Error::Count { artifact: "statement", expected: expected + 1, got: 0 };
     assert_eq!(verdict(&Public { seeded: true, ..public() }), Err(seeded));

@@ -20,7 +20,7 @@ const STEPS: u32 = 10;
 
 /// Each third record, and the last.
 fn committed(index: u32) -> bool {
-    index % 3 == 0 || index == STEPS
+    index.is_multiple_of(3) || index == STEPS
 }
 
 #[test]

@@ -64,7 +64,7 @@ enum Command {
     /// Verb 3: fix the beacon and draw the cells to be shown.
     Challenge(challenge::Arguments),
     /// Between two challenges, in trace mode `challenged`: show and prove the records of the drawn segments.
-    Disclose(disclose::Arguments),
+    Disclose(prove::Arguments),
     /// Verb 4: open the drawn cells.
     Open(WorkOnDevice),
     /// Verb 5: prove the opened cells.

@@ -114,6 +114,10 @@ pub(crate) fn challenge(
             random()?
         }
     };
+    if file == BEACON && workspace.store.has(FIRST_BEACON) && workspace.first_beacon()?.value == value {
+        let what = "expected another than the one that drew segments: it was known before the disclosure";
+        return Err(Failure::Usage(format!("--beacon: {what}, got {}", hex(&value))));
+    }
     let beacon = Beacon { value, given: given.is_some() };
     workspace.store.write(file, &beacon.encode())?;
     Ok(beacon)

@@ -2,7 +2,7 @@
 //! drew, and the proofs that nothing else changed. The beacon of the cells comes after it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ark_bn254::Fr;
 use pogo_protocol::cell::CellOpening;
@@ -19,23 +19,13 @@ use pogo_prover::error::hex;
 use pogo_prover::open::Opened;
 use pogo_prover::train::Trace;
 
-use super::{Done, WorkOnDevice, challenge, commit, prove, trace};
+use super::{Done, challenge, commit, prove, trace};
 use crate::failure::Failure;
 use crate::output::{Console, Table};
 use crate::workspace::{Beacon, DISCLOSURE, Workspace, part_file};
 
-/// Arguments of the command.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    at: WorkOnDevice,
-    /// Prepared ceremony SRS, for a round that rests on one.
-    #[arg(long, value_name = "FILE")]
-    srs: Option<PathBuf>,
-}
-
 /// Runs the command.
-pub(crate) fn run(arguments: &Arguments, console: Console) -> Result<Done, Failure> {
+pub(crate) fn run(arguments: &prove::Arguments, console: Console) -> Result<Done, Failure> {
     let workspace = arguments.at.open(console)?;
     let commitment = workspace.commitment()?;
     if workspace.setup.spec.trace != TraceMode::Challenged {
@@ -125,13 +115,17 @@ pub(crate) fn prepare(
 
     let known: BTreeMap<u32, StepRecord> =
         disclosed(&workspace.store)?.into_iter().map(|record| (record.index, record)).collect();
-    let whole = |segments: &[u32]| records(segments).iter().map(|record| known[record].clone()).collect::<Vec<_>>();
+    let whole = |segments: &[u32]| -> Result<Vec<StepRecord>, Failure> {
+        let log = workspace.store.path(DISCLOSED_RECORDS);
+        let missing = |record: &u32| Failure::in_file(&log, format!("record {record} was disclosed and is not there"));
+        records(segments).iter().map(|record| known.get(record).cloned().ok_or_else(|| missing(record))).collect()
+    };
     let mut before = trained.records.clone();
     if let Some(segments) = public.segments {
-        fill(&mut before, &whole(&segments.drawn));
-        fill(&mut before, &whole(&segments.later));
+        fill(&mut before, &whole(&segments.drawn)?);
+        fill(&mut before, &whole(&segments.later)?);
     }
-    let (openings, roots) = open(workspace.round.shape.steps_depth, &before, &whole(segments));
+    let (openings, roots) = open(workspace.round.shape.steps_depth, &before, &whole(segments)?);
     let mut steps = public.roots().steps;
     for (opening, &root) in openings.iter().zip(&roots) {
         let from = Roots { steps: std::mem::replace(&mut steps, root), ..public.roots() };

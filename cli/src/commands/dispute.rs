@@ -1,7 +1,7 @@
 //! `pogo dispute`: an attester doubts one cell and puts up a bond; the miner answers with a proof of
 //! that very cell, or loses its own bond in `pogo finalize`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Subcommand;
 use pogo_protocol::attest::Sign;
@@ -31,7 +31,7 @@ pub(crate) enum Command {
     /// Doubt one cell: writes a signed negative attestation with its bond into disputes/.
     Open(Open),
     /// Prove every disputed cell; writes each proof beside its dispute.
-    Answer(Answer),
+    Answer(prove::Arguments),
     /// List the disputes and what their answers are worth.
     List(Work),
 }
@@ -48,16 +48,6 @@ pub(crate) struct Open {
     /// vote this is; others have none, and need none to dispute.
     #[arg(long, value_name = "N", default_value_t = ATTESTERS)]
     attester: u8,
-}
-
-/// Arguments of `pogo dispute answer`.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Answer {
-    #[command(flatten)]
-    at: WorkOnDevice,
-    /// Prepared ceremony SRS, for a round that rests on one.
-    #[arg(long, value_name = "FILE")]
-    srs: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -149,7 +139,7 @@ fn may_sign(workspace: &Workspace, arguments: &Open) -> Result<(), Failure> {
     Ok(())
 }
 
-fn answer(arguments: &Answer, console: Console) -> Result<Done, Failure> {
+fn answer(arguments: &prove::Arguments, console: Console) -> Result<Done, Failure> {
     let _span = tracing::info_span!("answer").entered();
     let workspace = arguments.at.open(console)?;
     let commitment = disputable(&workspace)?;

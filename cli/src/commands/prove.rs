@@ -21,14 +21,14 @@ use crate::failure::Failure;
 use crate::output::{Console, Table};
 use crate::workspace::{Beacon, Published, Workspace, part_file};
 
-/// Arguments of the command.
+/// Arguments of a command that proves.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    at: WorkOnDevice,
+    pub(crate) at: WorkOnDevice,
     /// Prepared ceremony SRS, for a round that rests on one.
     #[arg(long, value_name = "FILE")]
-    srs: Option<PathBuf>,
+    pub(crate) srs: Option<PathBuf>,
 }
 
 /// Runs the command.

@@ -51,6 +51,9 @@ pub(crate) fn verify(dir: &Path, published: &Published) -> Result<u64, Failure> 
         let signed = dir.join(attest::file_of(attester));
         let vote = parse(&signed, SignedAttestation::decode)?;
         vote.verify(&setup.context).map_err(|error| Failure::in_file(&signed, error))?;
+        if attest::file(&vote.attestation.attester) != attest::file_of(attester) {
+            return Err(Failure::in_file(&signed, "is signed by another attester than its name says"));
+        }
         let evaluation = PublicEvaluation::new(public.clone(), round.depths(), &vote.attestation)
             .map_err(|error| Failure::in_file(&signed, error))?;
         let statement =

@@ -53,9 +53,9 @@ pub fn disclose(
     segments: &[u32],
     mut progress: impl FnMut(u32),
 ) -> Result<(), Error> {
-    let known = disclosed(store)?;
-    let mut log = Log::open(&store.path(DISCLOSED_RECORDS), Some(known.len()))?;
+    let mut log = Log::open_while(&store.path(DISCLOSED_RECORDS), |entry| StepRecord::decode(entry).is_ok())?;
     log.cut()?;
+    let known = disclosed(store)?;
     let mut stepper = Stepper::new(job, trained.records[0].state_root)?;
     let is_known = |number: u32| known.iter().any(|record| record.index == number);
     for &segment in segments {

@@ -240,7 +240,19 @@ impl Log {
         Ok(log)
     }
 
-    /// Removes what follows the entries that [`Log::open`] kept.
+    /// Opens a log up to its first entry that is damaged or that `reads` refuses: an interrupted machine may
+    /// leave anything at its end.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn open_while(path: &Path, reads: impl Fn(&[u8]) -> bool) -> Result<Self, StoreError> {
+        let mut log = Self::open(path, None)?;
+        let kept = (0..log.len()).take_while(|&index| log.read(index).is_ok_and(|entry| reads(&entry))).count();
+        log.offsets.truncate(kept + 1);
+        Ok(log)
+    }
+
+    /// Removes what follows the entries that [`Log::open`] or [`Log::open_while`] kept.
     ///
     /// # Errors
     /// [`StoreError::Io`].
@@ -328,5 +340,32 @@ impl Log {
 
     fn end(&self) -> u64 {
         self.offsets.last().copied().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_goes_on_after_its_last_entry_that_reads() {
+        let path = std::env::temp_dir().join(format!("pogo-log-{}", std::process::id()));
+        let is_entry = |entry: &[u8]| entry.starts_with(b"entry");
+        // A torn entry, one of zeros as a lost page leaves it, one that is of something else.
+        for tail in
+            [&b"\0\0\0\x09entry"[..], &[0; 64], &[&[0, 0, 0, 5][..], b"other", &keccak(&[b"other"])[..8]].concat()]
+        {
+            fs::write(&path, []).unwrap();
+            let mut log = Log::open(&path, None).unwrap();
+            log.append(b"entry 0").unwrap();
+            fs::write(&path, [&fs::read(&path).unwrap(), tail].concat()).unwrap();
+            let mut log = Log::open_while(&path, is_entry).unwrap();
+            assert_eq!(log.len(), 1, "{tail:?}");
+            log.cut().unwrap();
+            log.append(b"entry 1").unwrap();
+            let mut log = Log::open(&path, Some(2)).unwrap();
+            assert_eq!([log.read(0).unwrap(), log.read(1).unwrap()], [b"entry 0", b"entry 1"]);
+        }
+        fs::remove_file(&path).unwrap();
     }
 }

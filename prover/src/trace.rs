@@ -57,7 +57,7 @@ pub fn complete(
     if job.round.spec.trace != TraceMode::Every {
         return Ok(());
     }
-    let mut log = whole_entries(store)?;
+    let mut log = Log::open_while(&store.path(TRACE_ROOTS), |entry| decode_root(entry).is_ok())?;
     log.cut()?;
     let (first, steps) = (log.len() as u32, job.round.spec.steps);
     if first < steps {
@@ -91,14 +91,6 @@ pub fn fill(store: &Store, job: &Job<'_>, records: &mut [StepRecord]) -> Result<
             decode_root(&log.read(t)?).map_err(|error| store.content(TRACE_ROOTS, format!("entry {t}: {error}")))?;
     }
     Ok(())
-}
-
-/// The log up to its first entry that is none: an interrupted machine may leave anything at its end.
-fn whole_entries(store: &Store) -> Result<Log, Error> {
-    let path = store.path(TRACE_ROOTS);
-    let mut log = Log::open(&path, None)?;
-    let whole = (0..log.len()).take_while(|&t| log.read(t).is_ok_and(|entry| decode_root(&entry).is_ok())).count();
-    Ok(Log::open(&path, Some(whole))?)
 }
 
 /// An entry of [`TRACE_ROOTS`].

@@ -9,6 +9,7 @@
 //! such in its id, in every key made with it, and in every statement.
 
 mod check;
+mod development;
 mod error;
 pub mod file;
 mod lagrange;
@@ -18,13 +19,10 @@ mod reader;
 
 use std::path::Path;
 
-use halo2_proofs::halo2curves::bn256::{Bn256, Fr, G1Affine, G2Affine};
-use halo2_proofs::halo2curves::ff::Field;
+use halo2_proofs::halo2curves::bn256::{Bn256, G1Affine, G2Affine};
 use halo2_proofs::poly::commitment::{Params, ParamsProver};
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use pogo_protocol::stream::keccak;
-use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
 
 use pogo_verifier::encoding::{write_g1, write_g2};
 
@@ -33,9 +31,6 @@ pub use error::{Cause, Error};
 
 /// Smallest and largest `k`: the id needs two powers, and the scalar field has 2^28-th roots of one.
 pub const K_RANGE: std::ops::RangeInclusive<u32> = 1..=28;
-
-/// Domain of the development SRS: its id, and the seed of its secret.
-const DEVELOPMENT_DOMAIN: &[u8] = b"pogo/srs/development/v1";
 
 /// Where an SRS comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +66,8 @@ impl Srs {
     /// The development SRS: its secret is drawn from the public seed
     /// `keccak256("pogo/srs/development/v1")`, so it is the same everywhere.
     pub fn development(k: u32) -> Self {
-        let params = ParamsKZG::setup(k, development_random());
-        Self { params, origin: Origin::Development, source: Source::default() }
+        let (g, g_lagrange, s_g2) = development::points(k);
+        Self { params: params(g, g_lagrange, s_g2), origin: Origin::Development, source: Source::default() }
     }
 
     /// Reads a prepared [`file`].
@@ -106,7 +101,7 @@ impl Srs {
     /// every `k` cut from one ceremony.
     pub fn id(&self) -> [u8; 32] {
         let domain = match self.origin {
-            Origin::Development => DEVELOPMENT_DOMAIN,
+            Origin::Development => development::DOMAIN,
             Origin::Ceremony => b"pogo/srs/ceremony/v1",
         };
         keccak(&[domain, &write_g1(&g1(self.params.get_g()[1])), &write_g2(&g2(self.params.s_g2()))])
@@ -129,15 +124,6 @@ impl Srs {
 /// Halo2's parameters from their parts, which it does not check.
 fn params(g: Vec<G1Affine>, g_lagrange: Vec<G1Affine>, s_g2: G2Affine) -> ParamsKZG<Bn256> {
     // Halo2 makes parameters from other ones only.
-    let any = ParamsKZG::setup(1, development_random());
+    let any = ParamsKZG::setup(1, development::random());
     any.from_parts(g.len().ilog2(), g, Some(g_lagrange), G2Affine::generator(), s_g2)
-}
-
-fn development_random() -> ChaCha20Rng {
-    ChaCha20Rng::from_seed(keccak(&[DEVELOPMENT_DOMAIN]))
-}
-
-/// First power of the development SRS in G1: the first scalar that Halo2 draws is the secret.
-fn development_power() -> G1Affine {
-    (G1Affine::generator() * Fr::random(development_random())).into()
 }

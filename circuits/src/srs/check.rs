@@ -18,7 +18,7 @@ use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{OsRng, SeedableRng};
 
-use super::{Cause, Origin, development_power};
+use super::{Cause, Origin, development};
 
 /// `g` starts with the generator and goes up in powers of the secret in `s_g2`.
 pub(super) fn powers(g: &[G1Affine], s_g2: G2Affine) -> Result<(), Cause> {
@@ -46,8 +46,8 @@ pub(super) fn generator<P: PartialEq>(field: &'static str, first: Option<&P>, ge
 
 /// The powers are of the public secret when, and only when, the origin says so.
 pub(super) fn origin(claimed: Origin, g: &[G1Affine]) -> Result<(), Cause> {
-    let development = g.get(1) == Some(&development_power());
-    let found = if development { Origin::Development } else { Origin::Ceremony };
+    let is_development = g.get(1) == Some(&development::power());
+    let found = if is_development { Origin::Development } else { Origin::Ceremony };
     if claimed == found { Ok(()) } else { Err(Cause::Origin { claimed, found }) }
 }
 

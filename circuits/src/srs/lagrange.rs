@@ -40,7 +40,7 @@ pub(super) fn from_powers(g: &[bn256::G1Affine]) -> Vec<bn256::G1Affine> {
 }
 
 /// The inverse of Halo2's n-th root of one, which is not that of every library.
-fn inverse_root(n: usize) -> Fr {
+pub(super) fn inverse_root(n: usize) -> Fr {
     let mut root = bn256::Fr::ROOT_OF_UNITY_INV;
     for _ in n.ilog2()..bn256::Fr::S {
         root *= root;
@@ -166,7 +166,7 @@ fn import(point: &bn256::G1Affine) -> G1Affine {
     G1Affine::new_unchecked(coordinate(point.x), coordinate(point.y))
 }
 
-fn export(point: &G1Affine) -> bn256::G1Affine {
+pub(super) fn export(point: &G1Affine) -> bn256::G1Affine {
     let coordinate = |coordinate: Fq| {
         let bytes: Vec<u8> = coordinate.0.0.iter().flat_map(|limb| limb.to_le_bytes()).collect();
         bn256::Fq::from_raw_bytes(&bytes).expect("coordinates are below the modulus")

@@ -65,10 +65,10 @@ pub fn count(spec: &Spec) -> u32 {
     spec.steps / spec.checkpoint_every.max(1)
 }
 
-/// The `samples` segments that a beacon draws, or all of them where there are no more.
+/// The `samples` segments that a beacon draws, at least one, or all of them where there are no more.
 pub fn draw(spec: &Spec, beacon: [u8; 32], commitment: [u8; 32], samples: usize) -> Vec<u32> {
     let seed = keccak(&[b"pogo/challenge/v1", &beacon, &commitment]);
-    draw_distinct(DOMAIN, seed, count(spec).into(), samples).into_iter().map(|segment| segment as u32).collect()
+    draw_distinct(DOMAIN, seed, count(spec).into(), samples.max(1)).into_iter().map(|segment| segment as u32).collect()
 }
 
 /// Numbers of the records of a segment: of those after its steps.

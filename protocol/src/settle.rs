@@ -46,7 +46,7 @@ use crate::merkle::Layout;
 use crate::model::{SpecError, TraceMode};
 use crate::record::Head;
 use crate::statement::{
-    CellPart, Context, Part, PublicRound, SAMPLES_PER_PROOF, Statement, cell_part, samples_drawn, word,
+    CellPart, Context, Part, PublicRound, SAMPLES_PER_PROOF, Statement, cell_part, word,
 };
 use crate::stream::keccak;
 use crate::trace::{Pass, TraceLayout};
@@ -450,7 +450,7 @@ impl Settlement {
     /// [`SettleError::TooEarly`], [`SettleError::TooLate`], [`SettleError::Time`].
     pub fn draw_seed(&mut self, now: u64, id: CandidateId, beacon: Beacon) -> Result<Event, SettleError> {
         let (rules, spec) = (self.task.rules, self.task.spec.clone());
-        let samples = samples_drawn(self.samples(self.candidate(id)?));
+        let samples = self.samples(self.candidate(id)?);
         let candidate = self.candidate_in(now, id, "Committed or Disclosed", Status::awaits_beacon)?;
         if beacon.block != candidate.beacon_block {
             return Err(SettleError::Beacon { expected: candidate.beacon_block, got: beacon.block });

@@ -36,7 +36,7 @@ use crate::cell::peak::{PeakSample, Rows, Scaled};
 use crate::cell::scale::ScaleSample;
 use crate::cell::weights::WeightsSample;
 use crate::cell::{Cell, CellSpace, Kind, Place, packed};
-use crate::challenge::{Challenge, UpdateSample};
+use crate::challenge::{Challenge, UpdateSample, draw_cells};
 use crate::codec::{CodecError, Reader, Writer, scalar_bytes};
 use crate::commitment::Commitment;
 use crate::data::{Order, Round};
@@ -275,10 +275,16 @@ pub struct Part {
     pub quantizes: Vec<usize>,
 }
 
-/// Samples that are drawn when at least `samples` are asked for: whole proofs, as a fuller one
-/// costs nothing more.
-pub fn samples_drawn(samples: usize) -> usize {
-    samples.max(1).next_multiple_of(SAMPLES_PER_PROOF)
+/// Cells of a kind that are drawn where at least `samples` are asked for: whole proofs, as a fuller one
+/// costs nothing more. In disclosed segments there is one a [stratum](CellSpace::strata).
+pub fn samples_drawn(kind: Kind, samples: usize) -> usize {
+    let slots = match kind {
+        Kind::Product | Kind::Peak => 1, // several circuits share them
+        Kind::Loss => CircuitKind::Loss.capacity(),
+        Kind::Errors => CircuitKind::Errors.capacity(),
+        _ => SAMPLES_PER_PROOF,
+    };
+    samples.max(1).next_multiple_of(slots)
 }
 
 /// Splits a challenge into proofs. Where a kind has fewer cells than slots, its cells repeat from
@@ -415,15 +421,19 @@ impl<'a> PublicRound<'a> {
     /// The samples of each proof of the round circuit when at least `samples` of each kind are asked
     /// for; none before a disclosure that they are drawn from.
     pub fn parts(&self, samples: usize) -> Vec<Part> {
-        let (hash, drawn) = (self.commitment.hash(), samples_drawn(samples));
-        let (steps, leaves) = (self.commitment.steps, self.layout.leaf_count());
-        let mut challenge = crate::challenge::draw(self.beacon, hash, steps, leaves, drawn);
-        if self.spec.trace == TraceMode::Challenged {
+        let hash = self.commitment.hash();
+        let challenge = if self.spec.trace == TraceMode::Challenged {
             let Some(space) = self.space() else { return Vec::new() };
-            let updates = crate::challenge::draw_cells(self.beacon, hash, &space, Kind::Update, drawn);
-            let sample = |cell: Cell| UpdateSample { step: cell.step, leaf: cell.index as usize };
-            challenge.updates = updates.into_iter().map(sample).collect();
-        }
+            let cells = |kind| draw_cells(self.beacon, hash, &space, kind, samples_drawn(kind, samples)).into_iter();
+            let update = |cell: Cell| UpdateSample { step: cell.step, leaf: cell.index as usize };
+            Challenge {
+                updates: cells(Kind::Update).map(update).collect(),
+                quantizes: cells(Kind::Quantize).map(|cell| cell.index as usize).collect(),
+            }
+        } else {
+            let drawn = samples_drawn(Kind::Update, samples);
+            crate::challenge::draw(self.beacon, hash, self.commitment.steps, self.layout.leaf_count(), drawn)
+        };
         parts(&challenge)
     }
 
@@ -431,10 +441,9 @@ impl<'a> PublicRound<'a> {
     /// for; none where no traces are committed to, or before a disclosure that they are drawn from.
     pub fn cell_parts(&self, samples: usize) -> Vec<CellPart> {
         let Some(space) = self.space() else { return Vec::new() };
-        let (hash, drawn) = (self.commitment.hash(), samples_drawn(samples));
-        let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_traced());
-        let cells: Vec<Cell> =
-            kinds.flat_map(|kind| crate::challenge::draw_cells(self.beacon, hash, &space, kind, drawn)).collect();
+        let hash = self.commitment.hash();
+        let drawn = |kind| draw_cells(self.beacon, hash, &space, kind, samples_drawn(kind, samples));
+        let cells: Vec<Cell> = Kind::ALL.into_iter().filter(|kind| kind.is_traced()).flat_map(drawn).collect();
         let parts = |circuit: CircuitKind| {
             let of = |&&cell: &&Cell| circuit_of(&space, cell) == Some(circuit);
             let cells: Vec<Cell> = cells.iter().filter(of).copied().collect();
@@ -468,9 +477,9 @@ impl<'a> PublicRound<'a> {
         round.chain(cells).collect()
     }
 
-    /// The segments that this round's beacon draws when at least `samples` of each kind are asked for.
+    /// The segments that this round's beacon draws when `samples` of each kind are asked for.
     pub fn drawn_segments(&self, samples: usize) -> Vec<u32> {
-        disclosure::draw(self.spec, self.beacon, self.commitment.hash(), samples_drawn(samples))
+        disclosure::draw(self.spec, self.beacon, self.commitment.hash(), samples)
     }
 
     /// The statements of the proofs that disclose these segments one after another, and the root over

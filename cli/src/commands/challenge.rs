@@ -7,7 +7,7 @@ use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::disclosure::Segments;
 use pogo_protocol::model::TraceMode;
-use pogo_protocol::statement::{PublicRound, samples_drawn};
+use pogo_protocol::statement::PublicRound;
 use pogo_prover::error::hex;
 
 use super::{Done, Work, disclose};
@@ -139,7 +139,7 @@ fn table(workspace: &Workspace, commitment: &Commitment, beacon: Beacon) -> Resu
     let table = Table::new("challenge")
         .row("beacon", "beacon", hex(&beacon.value))
         .row_as("beacon_given", "source", beacon.given, source(beacon))
-        .row("samples", "samples of each kind", samples_drawn(workspace.setup.samples as usize) as u64)
+        .row("samples", "samples of each kind", u64::from(workspace.setup.samples))
         .row("proofs", "proofs", (parts.len() + cell_parts.len()) as u64)
         .row_as("updates", "update cells (step/leaf)", serde_json::json!(updates), list(&updates))
         .row_as("quantizes", "quantize cells (leaf)", serde_json::json!(leaves), format!("{leaves:?}"));

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use pogo_circuits::round::Shape;
 use pogo_protocol::challenge::soundness_millibits;
-use pogo_protocol::statement::{CircuitKind, Statement, samples_drawn};
+use pogo_protocol::statement::{CircuitKind, Statement};
 use pogo_prover::error::hex;
 use pogo_verifier::Setup as SrsKind;
 use pogo_verifier::round::{self, Public};
@@ -79,11 +79,10 @@ pub(crate) fn verify(published: &Published) -> Result<(), Failure> {
 
 /// Bits of soundness of a round, with the bad fractions that they assume.
 pub(crate) fn soundness(samples: u32) -> Table {
-    let drawn = samples_drawn(samples as usize);
-    let bits = |per_mille| soundness_millibits(drawn, per_mille);
+    let bits = |per_mille| soundness_millibits(samples as usize, per_mille);
     let label = |percent| format!("soundness if {percent} % of the cells are bad");
     Table::new("soundness: how likely the samples meet a bad cell; one bad cell alone they hardly meet")
-        .row("samples", "samples of each kind", drawn as u64)
+        .row("samples", "samples of each kind", u64::from(samples))
         .row_as("soundness_bits_1_percent", &label(1), bits(10) as f64 / 1e3, millibits(bits(10)))
         .row_as("soundness_bits_10_percent", &label(10), bits(100) as f64 / 1e3, millibits(bits(100)))
 }
@@ -120,11 +119,11 @@ fn table(published: &Published, time: f64) -> Table {
 }
 
 fn check_demands(published: &Published, arguments: &Arguments) -> Result<(), Failure> {
-    let drawn = samples_drawn(published.setup.samples as usize);
+    let samples = published.setup.samples;
     if let Some(asked) = arguments.samples
-        && drawn < asked as usize
+        && samples < asked
     {
-        return Err(Failure::Check(format!("samples of each kind: expected at least {asked}, got {drawn}")));
+        return Err(Failure::Check(format!("samples of each kind: expected at least {asked}, got {samples}")));
     }
     let first = arguments.beacons.first(published.setup.spec.trace)?;
     let disclosed = published.disclosure.as_ref().map(|disclosure| disclosure.beacon);

@@ -158,10 +158,10 @@ pub fn root_of_nodes(depth: usize, nodes: &[Nodes]) -> Fr {
     level.get(&0).copied().unwrap_or(empty[depth])
 }
 
-/// Where the leaves of a model sit: rows are subtrees, tensors are aligned subtrees.
+/// Where the leaves of a model sit: one after another, row by row; a tensor is an aligned subtree.
 ///
-/// A tensor of `rows x cols` has `leaves_per_row = ceil(cols / 64)`; it takes
-/// `2^ceil(log2 rows) * 2^ceil(log2 leaves_per_row)` positions, aligned to that size.
+/// A tensor of `rows x cols` has `rows * ceil(cols / 64)` leaves; it takes as many positions, rounded up
+/// to a power of two and aligned to that. The positions after its last leaf hold none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     depth: usize,
@@ -211,10 +211,11 @@ impl Layout {
     pub fn new(depth: usize, shapes: impl IntoIterator<Item = (usize, usize)>) -> Result<Self, ModelTooLarge> {
         let (mut tensors, mut end, mut first_leaf) = (Vec::new(), 0usize, 0);
         for (rows, cols) in shapes {
-            let size = rows.next_power_of_two() * cols.div_ceil(LEAF).next_power_of_two();
+            let leaves = rows * cols.div_ceil(LEAF);
+            let size = leaves.next_power_of_two();
             let offset = end.next_multiple_of(size);
             tensors.push(Placed { rows, cols, first_leaf, offset });
-            first_leaf += rows * cols.div_ceil(LEAF);
+            first_leaf += leaves;
             end = offset + size;
         }
         if end > 1 << depth {
@@ -248,7 +249,7 @@ impl Layout {
     pub fn rows_of(&self, tensor: usize) -> (Rows, usize, usize) {
         let placed = &self.tensors[tensor];
         let leaves = placed.leaves_per_row();
-        let rows = Rows { first: placed.offset, row_stride: LEAF, column_stride: leaves.next_power_of_two() };
+        let rows = Rows { first: placed.offset, row_stride: LEAF, column_stride: leaves };
         (rows, leaves, placed.rows)
     }
 
@@ -262,9 +263,8 @@ impl Layout {
         let placed = &self.tensors[tensor];
         let index_in_tensor = leaf - placed.first_leaf;
         let (row, column) = (index_in_tensor / placed.leaves_per_row(), index_in_tensor % placed.leaves_per_row());
-        let position = placed.offset + row * placed.leaves_per_row().next_power_of_two() + column;
         let valid = (placed.cols - column * LEAF).min(LEAF);
-        LeafPlace { tensor, row, column, index_in_tensor, position, valid }
+        LeafPlace { tensor, row, column, index_in_tensor, position: placed.offset + index_in_tensor, valid }
     }
 
     /// Field element that stands for version, leaf size, depth and all shapes inside every root.

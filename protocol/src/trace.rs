@@ -14,8 +14,8 @@
 //! words, whatever the model. Rows and columns are padded with zeros to whole tiles.
 //!
 //! A leaf is 64 numbers of one row; the 64 leaves of a tile are a subtree, in the order of its rows.
-//! Tiles stand row by row, the slabs of a tile side by side; all three counts are rounded up to
-//! powers of two, and a tensor is aligned to its size. `trace root = H(TRACE_ROOT, tree root, layout)`.
+//! Tiles stand one after another, row by row, the slabs of a tile side by side, and so do tensors: no
+//! position before the last leaf is without one. `trace root = H(TRACE_ROOT, tree root, layout)`.
 //!
 //! An [evaluation](crate::evaluation) is a forward pass: of the tensors above it has weights, inputs, sums,
 //! the errors of the last layer and the losses.
@@ -141,12 +141,11 @@ impl TraceLayout {
         place(TensorId::Losses, batch, 1, 1);
         let mut end = 0u64;
         for placed in &mut placed {
-            let offset = end.next_multiple_of(placed.positions());
-            end = offset + placed.positions();
+            placed.offset = end as usize;
+            end += placed.positions();
             if end > 1 << depth {
                 return Err(TraceTooLarge { needed: end, depth });
             }
-            placed.offset = offset as usize;
         }
         Ok(Self { depth, pass, placed })
     }
@@ -206,14 +205,14 @@ impl Placed {
 
     /// Position of the leaf of `row`, padding included, in column `tile_col` of tiles and in `slab`.
     pub fn position(&self, row: usize, tile_col: usize, slab: usize) -> usize {
-        let tile = row / LEAF * self.tile_cols().next_power_of_two() + tile_col;
-        self.offset + (tile * self.slabs.next_power_of_two() + slab) * LEAF + row % LEAF
+        let tile = row / LEAF * self.tile_cols() + tile_col;
+        self.offset + (tile * self.slabs + slab) * LEAF + row % LEAF
     }
 
     /// Where the rows of the last slab stand.
     pub fn rows_of_last_slab(&self) -> Rows {
-        let column_stride = self.slabs.next_power_of_two() * LEAF;
-        let row_stride = self.tile_cols().next_power_of_two() * column_stride;
+        let column_stride = self.slabs * LEAF;
+        let row_stride = self.tile_cols() * column_stride;
         Rows { first: self.position(0, 0, self.slabs - 1), row_stride, column_stride }
     }
 
@@ -223,8 +222,7 @@ impl Placed {
     }
 
     fn positions(&self) -> u64 {
-        let counts = [self.tile_rows(), self.tile_cols(), self.slabs, LEAF];
-        counts.into_iter().map(|count| count.next_power_of_two() as u64).product()
+        [self.tile_rows(), self.tile_cols(), self.slabs, LEAF].into_iter().map(|count| count as u64).product()
     }
 
     /// Positions and hashes of all leaves, padding rows included, by (row, column of tiles, slab).
@@ -537,7 +535,7 @@ mod tests {
         positions.dedup();
         assert_eq!(positions.len(), count);
         assert!(positions.last().is_some_and(|&last| last < layout.position_count()));
-        let needed = 2048; // weights, inputs and sums of the first layer
+        let needed = 24 * 64; // tiles of weights, inputs and sums of the first layer
         assert_eq!(TraceLayout::new(10, &spec), Err(TraceTooLarge { needed, depth: 10 }));
     }
 

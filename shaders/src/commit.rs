@@ -1,7 +1,8 @@
-//! The commitments of a state as a list of dispatches: leaves, then the levels of each shard's
-//! subtree. What did not change since the last commitment is not hashed again. The few nodes at the
-//! top of a subtree are left to the host, which hashes them faster than a device that runs one
-//! thread, see [`pogo_protocol::merkle::root_of_nodes`].
+//! The commitments of a state as a list of dispatches: leaves, then the levels above those of each
+//! shard, up to the height at which its nodes are whole: no leaf of another shard is below them. What did
+//! not change since the last commitment is not hashed again. The few nodes at the top are left to the
+//! host, which hashes them faster than a device that runs one thread, see
+//! [`pogo_protocol::merkle::root_of_nodes`].
 
 use std::ops::Range;
 
@@ -17,7 +18,7 @@ use crate::kernels::leaf::{CODE_WORDS, MOMENTA_CHANGED, WEIGHTS_CHANGED};
 use crate::plan::{BufferId, Buffers, Dispatch, TooLarge, parameters, spread};
 use crate::step::{Shard, Training};
 
-/// Most nodes at the top of a subtree that are left to the host.
+/// Most nodes at the top of a shard that are left to the host, where it is whole that far up.
 const TOP: usize = 32;
 
 /// Which tree.
@@ -34,9 +35,7 @@ pub enum Kind {
 struct Subtree {
     /// First position in the tree.
     first: usize,
-    leaves_per_row: usize,
-    row_stride: usize,
-    /// Levels that the device hashes; the last has at most [`TOP`] nodes.
+    /// Levels that the device hashes: up to [`whole_height`], or to one of at most [`TOP`] nodes.
     levels: Vec<Range<usize>>,
     weights_hashes: BufferId,
     momenta_hashes: BufferId,
@@ -97,7 +96,7 @@ impl Committing {
         for (shard, subtree) in both() {
             let codes = slot * shard.leaves() * CODE_WORDS;
             let buffers = [self.poseidon, shard.codes, subtree.code_nodes, self.flags];
-            list.extend(leaves_dispatches(&UPDATE_LEAVES, shard.leaves(), 1, &subtree.place(codes), &buffers));
+            list.extend(leaves_dispatches(&UPDATE_LEAVES, shard.leaves(), 1, &[codes as u32], &buffers));
         }
         list.extend(self.trees(&[Kind::State, Kind::Codes], slot));
         list
@@ -108,7 +107,7 @@ impl Committing {
         let both = training.shards.iter().zip(&evaluating.shards).zip(&self.subtrees);
         let leaves = both.flat_map(|((shard, quantized), subtree)| {
             let buffers = [self.poseidon, quantized.codes, quantized.scales, subtree.code_nodes, self.flags];
-            leaves_dispatches(&QUANTIZED_LEAVES, shard.leaves(), 1, &subtree.place(0), &buffers)
+            leaves_dispatches(&QUANTIZED_LEAVES, shard.leaves(), 1, &[0], &buffers)
         });
         leaves.chain(self.trees(&[Kind::Codes], 0)).collect()
     }
@@ -147,7 +146,7 @@ impl Committing {
         [
             leaves_dispatches(&WEIGHTS_HASH, leaves, 4, &[], &weights),
             leaves_dispatches(&MOMENTA_HASH, leaves, 5, &[], &momenta),
-            leaves_dispatches(&STATE_LEAVES, leaves, 1, &subtree.place(0), &state),
+            leaves_dispatches(&STATE_LEAVES, leaves, 1, &[], &state),
         ]
         .concat()
     }
@@ -183,32 +182,33 @@ impl Subtree {
     fn top(&self) -> Range<usize> {
         self.levels[self.levels.len() - 1].clone()
     }
+}
 
-    /// Parameters that place a leaf among the nodes, and the first word of its codes.
-    fn place(&self, codes: usize) -> [u32; 3] {
-        [self.leaves_per_row as u32, self.row_stride as u32, codes as u32]
-    }
+/// Largest height at which the nodes over the leaves of a shard have no leaf of another one below them;
+/// the first leaf stands at position `first`. Both that and, but for the `last` shard of a tensor, the
+/// position after the shard are multiples of the leaves below such a node.
+pub fn whole_height(first: usize, leaves: usize, last: bool) -> usize {
+    let all = leaves.next_power_of_two();
+    let end = if last { all } else { first + leaves };
+    (first | end | all).trailing_zeros() as usize
 }
 
 fn subtree(buffers: &mut Buffers, layout: &Layout, shard: &Shard, binding_max: usize) -> Result<Subtree, TooLarge> {
-    let first_leaf = layout.leaves_of(shard.tensor).start + shard.first_leaf();
-    let leaves_per_row = shard.leaves() / shard.rows.len();
-    let row_stride = leaves_per_row.next_power_of_two();
-    let positions = (shard.rows.len() - 1) * row_stride + leaves_per_row;
-    let height = (shard.rows.len().next_power_of_two() * row_stride).ilog2() as usize;
-    let all = levels(positions, height);
-    let hashed = all.iter().position(|level| level.len() <= TOP).unwrap_or(height);
-    let nodes = all[hashed].end;
+    let (of_tensor, leaves) = (layout.leaves_of(shard.tensor), shard.leaves());
+    let first_leaf = of_tensor.start + shard.first_leaf();
+    let first = layout.place(first_leaf).position;
+    let height = whole_height(first, leaves, first_leaf + leaves == of_tensor.end);
+    let mut levels = levels(leaves, height);
+    let hashed = levels.iter().position(|level| level.len() <= TOP).unwrap_or(height);
+    levels.truncate(hashed + 1);
+    let nodes = levels[hashed].end;
     let mut add = |what: &str, words: usize| {
         let name = format!("{what} of tensor {}, rows {:?}", shard.tensor, shard.rows);
         buffers.add_within(name, words, binding_max)
     };
-    let leaves = shard.leaves();
     Ok(Subtree {
-        first: layout.place(first_leaf).position,
-        leaves_per_row,
-        row_stride,
-        levels: all[..=hashed].to_vec(),
+        first,
+        levels,
         weights_hashes: add("hashes of the weights", leaves * WORDS)?,
         momenta_hashes: add("hashes of the momenta", leaves * WORDS)?,
         lists: [

@@ -1,10 +1,14 @@
 //! The kernels of the commitments, run by the plain twins, give the roots of the protocol's trees.
 
+use std::ops::Range;
+
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
 use pogo_protocol::fixed::{LEAF, WORD_MAX, WORD_MIN, pcg};
 use pogo_protocol::leaf;
 use pogo_protocol::merkle::{Layout, Nodes, Tree, empty_subtrees, hash_pairs, root_of_nodes};
+use pogo_protocol::model::{Schedule, Spec, TraceMode};
+use pogo_shaders::commit::{Committing, whole_height};
 use pogo_shaders::field::{self, WORDS, from_words, to_words};
 use pogo_shaders::kernel::Kernel;
 use pogo_shaders::kernels::commit::{
@@ -13,30 +17,35 @@ use pogo_shaders::kernels::commit::{
 };
 use pogo_shaders::kernels::leaf::{CODE_WORDS, MOMENTA_CHANGED, WEIGHTS_CHANGED, pack_codes};
 use pogo_shaders::plan::{BufferId, Buffers, Dispatch, run_twins};
+use pogo_shaders::step::{BINDING_MAX, Training};
 
 const DEPTH: usize = 10;
-/// Rows with padding and gaps between them, a tensor of one leaf, a gap between tensors.
+/// Rows of several leaves, a tensor of one leaf, gaps after tensors and before the last.
 const SHAPES: [(usize, usize); 4] = [(5, 70), (3, 5), (1, 64), (9, 300)];
+/// Tensor and rows of each shard. 4 rows of the last tensor are 20 leaves, and a node is whole over 4.
+const SHARDS: [(usize, Range<usize>); 6] = [(0, 0..5), (1, 0..3), (2, 0..1), (3, 0..4), (3, 4..8), (3, 8..9)];
 /// Words before the codes in their buffer.
 const SKIPPED: usize = 24;
 
-/// One tensor of a model: plain values, and its buffers.
-struct Tensor {
+/// Some rows of a tensor of a model: plain values, and their buffers.
+struct Shard {
+    /// Leaves of the model.
+    leaves: Range<usize>,
+    /// Position of the first.
+    first: usize,
     weights: Vec<[i32; LEAF]>,
     momenta: Vec<[i32; LEAF]>,
     scales: Vec<i32>,
     codes: Vec<[i8; LEAF]>,
     block_scales: Vec<[u8; 2]>,
-    leaves_per_row: usize,
-    height: usize,
-    levels: Vec<std::ops::Range<usize>>,
+    levels: Vec<Range<usize>>,
     buffers: [BufferId; 12],
 }
 
 /// A model in plain memory.
 struct Model {
     layout: Layout,
-    tensors: Vec<Tensor>,
+    shards: Vec<Shard>,
     shared: [BufferId; 3],
     memory: Vec<Vec<u32>>,
 }
@@ -50,13 +59,13 @@ fn word(seed: u32) -> i32 {
     }
 }
 
-impl Tensor {
-    fn new((rows, cols): (usize, usize), seed: u32, buffers: &mut Buffers) -> Self {
-        let leaves_per_row = cols.div_ceil(LEAF);
-        let (leaves, stride) = (rows * leaves_per_row, leaves_per_row.next_power_of_two());
-        let height = (rows.next_power_of_two() * stride).ilog2() as usize;
-        let levels = levels((rows - 1) * stride + leaves_per_row, height);
-        let nodes = levels[height].end;
+impl Shard {
+    fn new(layout: &Layout, (tensor, rows): (usize, Range<usize>), seed: u32, buffers: &mut Buffers) -> Self {
+        let (of_tensor, per_row) = (layout.leaves_of(tensor), SHAPES[tensor].1.div_ceil(LEAF));
+        let range = of_tensor.start + rows.start * per_row..of_tensor.start + rows.end * per_row;
+        let (leaves, first) = (range.len(), layout.place(range.start).position);
+        let levels = levels(leaves, whole_height(first, leaves, range.end == of_tensor.end));
+        let nodes = levels[levels.len() - 1].end;
         let sizes = [
             leaves * LEAF,
             leaves * LEAF,
@@ -74,20 +83,21 @@ impl Tensor {
         let draw = |leaf: usize, i: usize| seed ^ (leaf * LEAF + i) as u32;
         let all = || 0..leaves;
         Self {
+            leaves: range,
+            first,
             weights: all().map(|leaf| std::array::from_fn(|i| word(draw(leaf, i)))).collect(),
             momenta: all().map(|leaf| std::array::from_fn(|i| word(draw(leaf, i) + 7))).collect(),
             scales: all().map(|leaf| word(draw(leaf, 0) + 9) & WORD_MAX).collect(),
             codes: all().map(|leaf| std::array::from_fn(|i| (pcg(draw(leaf, i)) % 15) as i8 - 7)).collect(),
             block_scales: all().map(|leaf| [0, 1].map(|i| 1 + (pcg(draw(leaf, i)) % 18) as u8)).collect(),
-            leaves_per_row,
-            height,
             levels,
-            buffers: sizes.map(|words| buffers.add("tensor", words)),
+            buffers: sizes.map(|words| buffers.add("shard", words)),
         }
     }
 
-    fn leaves(&self) -> usize {
-        self.scales.len()
+    /// Nodes of the highest level.
+    fn top(&self) -> Range<usize> {
+        self.levels[self.levels.len() - 1].clone()
     }
 
     fn state_leaf(&self, leaf: usize) -> Fr {
@@ -101,10 +111,11 @@ impl Model {
         let mut buffers = Buffers::default();
         let poseidon = buffers.add_uniform("constants", field::poseidon().len());
         let shared = [poseidon, buffers.add("empty", (DEPTH + 1) * WORDS), buffers.add("flags", 1)];
-        let seeded = SHAPES.into_iter().zip([1 << 10, 1 << 20, 1 << 25, 1 << 30]);
-        let tensors: Vec<Tensor> = seeded.map(|(shape, seed)| Tensor::new(shape, seed, &mut buffers)).collect();
+        let layout = Layout::new(DEPTH, SHAPES).unwrap();
+        let seeded = SHARDS.into_iter().zip([1 << 10, 1 << 15, 1 << 20, 1 << 25, 1 << 28, 1 << 30]);
+        let shards: Vec<Shard> = seeded.map(|(rows, seed)| Shard::new(&layout, rows, seed, &mut buffers)).collect();
         let memory = buffers.list().iter().map(|buffer| vec![0; buffer.words]).collect();
-        let mut model = Self { layout: Layout::new(DEPTH, SHAPES).unwrap(), tensors, shared, memory };
+        let mut model = Self { layout, shards, shared, memory };
         model.memory[shared[0].0] = field::poseidon();
         model.memory[shared[1].0] = empty_subtrees(DEPTH).into_iter().flat_map(to_words).collect();
         model
@@ -112,17 +123,17 @@ impl Model {
 
     /// Writes all values, and marks leaves as changed.
     fn load(&mut self, changes: impl Fn(usize, usize) -> u32) {
-        for (t, tensor) in self.tensors.iter().enumerate() {
-            let [weights, momenta, scales, codes, block_scales, changed, ..] = tensor.buffers;
+        for (s, shard) in self.shards.iter().enumerate() {
+            let [weights, momenta, scales, codes, block_scales, changed, ..] = shard.buffers;
             let words = |leaves: &[[i32; LEAF]]| leaves.iter().flatten().map(|&word| word as u32).collect();
-            self.memory[weights.0] = words(&tensor.weights);
-            self.memory[momenta.0] = words(&tensor.momenta);
-            self.memory[scales.0] = tensor.scales.iter().map(|&scale| scale as u32).collect();
-            let all: Vec<i8> = tensor.codes.iter().flatten().copied().collect();
+            self.memory[weights.0] = words(&shard.weights);
+            self.memory[momenta.0] = words(&shard.momenta);
+            self.memory[scales.0] = shard.scales.iter().map(|&scale| scale as u32).collect();
+            let all: Vec<i8> = shard.codes.iter().flatten().copied().collect();
             self.memory[codes.0] = [u32::MAX; SKIPPED].into_iter().chain(pack_codes(&all)).collect();
             let pack = |&[first, second]: &[u8; 2]| u32::from(first) | u32::from(second) << 8;
-            self.memory[block_scales.0] = tensor.block_scales.iter().map(pack).collect();
-            self.memory[changed.0] = (0..tensor.leaves()).map(|leaf| changes(t, leaf)).collect();
+            self.memory[block_scales.0] = shard.block_scales.iter().map(pack).collect();
+            self.memory[changed.0] = (0..shard.leaves.len()).map(|leaf| changes(s, leaf)).collect();
         }
     }
 
@@ -130,10 +141,10 @@ impl Model {
     fn hash_state(&mut self) -> Fr {
         let [poseidon, empty, flags] = self.shared;
         let (either, mut list) = (WEIGHTS_CHANGED | MOMENTA_CHANGED, Vec::new());
-        for tensor in &self.tensors {
+        for shard in &self.shards {
             let [weights, momenta, scales, _, _, changed, listed, weights_hashes, momenta_hashes, nodes, fresh, _] =
-                tensor.buffers;
-            let leaves = tensor.leaves();
+                shard.buffers;
+            let leaves = shard.leaves.len();
             let collect = |mask, clear| collect_dispatch(leaves, mask, clear, vec![changed, listed]);
             let of_weights = [poseidon, weights, listed, weights_hashes, flags];
             let of_momenta = [poseidon, momenta, scales, listed, momenta_hashes, flags];
@@ -143,8 +154,8 @@ impl Model {
             list.push(collect(MOMENTA_CHANGED, 0));
             list.extend(halves(&MOMENTA_HASH, leaves, &[], &of_momenta));
             list.push(collect(either, either));
-            list.extend(halves(&STATE_LEAVES, leaves, &place(tensor), &of_state));
-            list.extend(tree_dispatches(&tensor.levels, false, [poseidon, empty, nodes, fresh]));
+            list.extend(halves(&STATE_LEAVES, leaves, &[], &of_state));
+            list.extend(tree_dispatches(&shard.levels, false, [poseidon, empty, nodes, fresh]));
         }
         self.run(&list);
         self.root(9)
@@ -154,11 +165,11 @@ impl Model {
     fn hash_codes(&mut self, kernel: &'static Kernel, scaled: bool) -> Fr {
         let [poseidon, empty, flags] = self.shared;
         let mut list = Vec::new();
-        for tensor in &self.tensors {
-            let [_, _, _, codes, scales, .., fresh, nodes] = tensor.buffers;
+        for shard in &self.shards {
+            let [_, _, _, codes, scales, .., fresh, nodes] = shard.buffers;
             let buffers = [poseidon, codes].into_iter().chain(scaled.then_some(scales)).chain([nodes, flags]);
-            list.extend(halves(kernel, tensor.leaves(), &place(tensor), &buffers.collect::<Vec<_>>()));
-            list.extend(tree_dispatches(&tensor.levels, true, [poseidon, empty, nodes, fresh]));
+            list.extend(halves(kernel, shard.leaves.len(), &[SKIPPED as u32], &buffers.collect::<Vec<_>>()));
+            list.extend(tree_dispatches(&shard.levels, true, [poseidon, empty, nodes, fresh]));
         }
         self.run(&list);
         self.root(11)
@@ -172,30 +183,30 @@ impl Model {
         std::mem::take(&mut self.memory[self.shared[2].0][0])
     }
 
-    /// Root over the subtrees of the tensors, whose nodes are in their buffer `at`.
+    /// Root over the nodes of the shards, which are in their buffer `at`.
     fn root(&self, at: usize) -> Fr {
-        let mut nodes = Vec::new();
-        for (t, tensor) in self.tensors.iter().enumerate() {
-            let top = tensor.levels[tensor.height].start * WORDS;
-            let words = self.memory[tensor.buffers[at].0][top..].first_chunk().unwrap();
-            let first = self.layout.place(self.layout.leaves_of(t).start).position >> tensor.height;
-            nodes.push(Nodes { height: tensor.height, first, hashes: vec![from_words(words).unwrap()] });
-        }
-        root_of_nodes(DEPTH, &nodes)
+        let node = |words: &[u32]| from_words(words.first_chunk().unwrap()).unwrap();
+        let nodes = self.shards.iter().map(|shard| {
+            let (top, height) = (shard.top(), shard.levels.len() - 1);
+            let words = &self.memory[shard.buffers[at].0][top.start * WORDS..top.end * WORDS];
+            Nodes { height, first: shard.first >> height, hashes: words.chunks(WORDS).map(node).collect() }
+        });
+        root_of_nodes(DEPTH, &nodes.collect::<Vec<_>>())
     }
 
-    /// Root of the plain tree over leaves by their tensor and number in it.
-    fn plain_root(&self, hash: impl Fn(&Tensor, usize) -> Fr) -> Fr {
+    /// Root of the plain tree over leaves by their shard and number in it.
+    fn plain_root(&self, hash: impl Fn(&Shard, usize) -> Fr) -> Fr {
         let mut positions = vec![Fr::ZERO; self.layout.position_count()];
-        for leaf in 0..self.layout.leaf_count() {
-            let place = self.layout.place(leaf);
-            positions[place.position] = hash(&self.tensors[place.tensor], place.index_in_tensor);
+        for shard in &self.shards {
+            for (i, leaf) in shard.leaves.clone().enumerate() {
+                positions[self.layout.place(leaf).position] = hash(shard, i);
+            }
         }
         Tree::new(DEPTH, positions, hash_pairs).root()
     }
 }
 
-/// The leaves of a small tensor in two dispatches, as the plan cuts a large one.
+/// The leaves of a small shard in two dispatches, as the plan cuts a large one.
 fn halves(kernel: &'static Kernel, leaves: usize, more: &[u32], buffers: &[BufferId]) -> Vec<Dispatch> {
     let whole = leaves_dispatches(kernel, leaves, 1, more, buffers);
     let [mut first, mut second] = [whole[0].clone(), whole[0].clone()];
@@ -204,21 +215,55 @@ fn halves(kernel: &'static Kernel, leaves: usize, more: &[u32], buffers: &[Buffe
     vec![first, second]
 }
 
-fn place(tensor: &Tensor) -> [u32; 3] {
-    let stride = tensor.leaves_per_row.next_power_of_two();
-    [tensor.leaves_per_row as u32, stride as u32, SKIPPED as u32]
+/// A round of a model of these layers.
+fn spec(layers: &[u32]) -> Spec {
+    Spec {
+        name: "commit".into(),
+        layers: layers.to_vec(),
+        batch: 64,
+        steps: 1,
+        checkpoint_every: 1,
+        learning_rate: 1,
+        schedule: Schedule::Constant,
+        warmup: 0,
+        seed: 0,
+        trace: TraceMode::None,
+        data_root: [0; 32],
+    }
+}
+
+#[test]
+fn shards_of_wide_rows_leave_few_nodes_to_the_host() {
+    // A shard is 2^n rows, so that its nodes are whole up to 2^n times the power of two in the leaves of a row.
+    for (layers, binding_max) in [
+        (&[784, 256, 128, 10][..], BINDING_MAX),
+        (&[784, 3000, 10], 1 << 20),
+        (&[5000, 700, 300, 10], 4 << 20),
+        (&[8256, 4160, 10], 32 << 20),
+    ] {
+        let (spec, mut buffers) = (spec(layers), Buffers::default());
+        let layout = Layout::new(24, spec.tensors().iter().map(|tensor| (tensor.rows, tensor.cols))).unwrap();
+        let training = Training::new(&mut buffers, &spec, 1, binding_max).unwrap();
+        let committing = Committing::new(&mut buffers, &layout, &training, binding_max).unwrap();
+        let odd = |n: usize| n >> n.trailing_zeros();
+        let most = |leaves_per_row: usize| odd(leaves_per_row).max(32);
+        let bound: usize = training.shards.iter().map(|shard| most(shard.leaves() / shard.rows.len())).sum();
+        let nodes = committing.tops_words() / WORDS / 2;
+        assert!(nodes <= bound, "{layers:?}: {nodes} nodes of {} leaves, expected {bound}", layout.leaf_count());
+        assert_eq!(binding_max < BINDING_MAX, training.shards.len() > spec.tensors().len(), "{layers:?}");
+    }
 }
 
 #[test]
 fn twins_give_the_roots_of_the_trees() {
     let mut model = Model::new();
     model.load(|_, _| WEIGHTS_CHANGED | MOMENTA_CHANGED);
-    assert_eq!(model.hash_state(), model.plain_root(Tensor::state_leaf));
+    assert_eq!(model.hash_state(), model.plain_root(Shard::state_leaf));
     let update = model.hash_codes(&UPDATE_LEAVES, false);
-    assert_eq!(update, model.plain_root(|tensor, leaf| leaf::update_leaf(&tensor.codes[leaf]).unwrap()));
+    assert_eq!(update, model.plain_root(|shard, leaf| leaf::update_leaf(&shard.codes[leaf]).unwrap()));
     let quantized = model.hash_codes(&QUANTIZED_LEAVES, true);
     let plain =
-        |tensor: &Tensor, leaf: usize| leaf::quantized_leaf(&tensor.codes[leaf], tensor.block_scales[leaf]).unwrap();
+        |shard: &Shard, leaf: usize| leaf::quantized_leaf(&shard.codes[leaf], shard.block_scales[leaf]).unwrap();
     assert_eq!(quantized, model.plain_root(plain));
     assert_eq!(model.flag(), 0);
 }
@@ -229,25 +274,25 @@ fn only_what_is_marked_is_hashed_again() {
     model.load(|_, _| WEIGHTS_CHANGED | MOMENTA_CHANGED);
     model.hash_state();
     // A weight of one leaf, a momentum of another, a scale of a third; one that changed unmarked stays.
-    model.tensors[0].weights[3][63] ^= 1;
-    model.tensors[3].momenta[44][0] ^= 1;
-    model.tensors[3].scales[7] ^= 1;
-    let expected = model.plain_root(Tensor::state_leaf);
-    model.tensors[3].weights[20][5] ^= 1;
-    model.load(|tensor, leaf| match (tensor, leaf) {
+    model.shards[0].weights[3][63] ^= 1;
+    model.shards[5].momenta[4][0] ^= 1;
+    model.shards[3].scales[7] ^= 1;
+    let expected = model.plain_root(Shard::state_leaf);
+    model.shards[4].weights[0][5] ^= 1;
+    model.load(|shard, leaf| match (shard, leaf) {
         (0, 3) => WEIGHTS_CHANGED,
-        (3, 44 | 7) => MOMENTA_CHANGED,
+        (3, 7) | (5, 4) => MOMENTA_CHANGED,
         _ => 0,
     });
     assert_eq!(model.hash_state(), expected);
-    for tensor in &model.tensors {
-        let [_, _, _, _, _, changed, .., fresh, _] = tensor.buffers;
+    for shard in &model.shards {
+        let [_, _, _, _, _, changed, .., fresh, _] = shard.buffers;
         assert!(model.memory[changed.0].iter().all(|&bits| bits == 0), "marks are left");
-        let below = tensor.levels[tensor.height].start;
+        let below = shard.top().start;
         assert!(model.memory[fresh.0][..below].iter().all(|&fresh| fresh == 0), "fresh nodes below the root");
     }
-    model.load(|tensor, leaf| if (tensor, leaf) == (3, 20) { WEIGHTS_CHANGED } else { 0 });
-    assert_eq!(model.hash_state(), model.plain_root(Tensor::state_leaf));
+    model.load(|shard, leaf| if (shard, leaf) == (4, 0) { WEIGHTS_CHANGED } else { 0 });
+    assert_eq!(model.hash_state(), model.plain_root(Shard::state_leaf));
 }
 
 #[test]
@@ -264,10 +309,10 @@ fn many_leaves_are_hashed_by_several_dispatches() {
 fn lists_are_in_order() {
     let mut model = Model::new();
     model.load(|_, leaf| leaf as u32 % 3);
-    let [_, _, _, _, _, changed, list, ..] = model.tensors[3].buffers;
-    model.run(&[collect_dispatch(model.tensors[3].leaves(), 2, 2, vec![changed, list])]);
-    let expected: Vec<u32> = (0..45).filter(|leaf| leaf % 3 == 2).collect();
-    assert_eq!(model.memory[list.0][..16], [&[15], &expected[..]].concat());
+    let [_, _, _, _, _, changed, list, ..] = model.shards[3].buffers;
+    model.run(&[collect_dispatch(model.shards[3].leaves.len(), 2, 2, vec![changed, list])]);
+    let expected: Vec<u32> = (0..20).filter(|leaf| leaf % 3 == 2).collect();
+    assert_eq!(model.memory[list.0][..7], [&[6], &expected[..]].concat());
     assert!(model.memory[changed.0].iter().enumerate().all(|(leaf, &bits)| bits == u32::from(leaf % 3 == 1)));
 }
 
@@ -276,24 +321,24 @@ fn value_without_a_place_in_a_leaf_raises_the_flag() {
     let all = |_, _| WEIGHTS_CHANGED | MOMENTA_CHANGED;
     for illegal in [WORD_MIN - 1, WORD_MAX + 1, i32::MIN, i32::MAX] {
         let mut model = Model::new();
-        model.tensors[3].weights[44][63] = illegal;
+        model.shards[5].weights[4][63] = illegal;
         model.load(all);
         model.hash_state();
         assert_eq!(model.flag(), 1, "weight {illegal}");
-        model.tensors[3].weights[44][63] = 0;
-        model.tensors[1].scales[2] = illegal;
+        model.shards[5].weights[4][63] = 0;
+        model.shards[1].scales[2] = illegal;
         model.load(all);
         model.hash_state();
         assert_eq!(model.flag(), 1, "scale {illegal}");
     }
     let mut model = Model::new();
-    model.tensors[0].codes[9][63] = 8;
+    model.shards[0].codes[9][63] = 8;
     model.load(all);
     model.hash_codes(&UPDATE_LEAVES, false);
     assert_eq!(model.flag(), 1, "code");
     for illegal in [[0, 1], [1, 0], [19, 1], [1, 255]] {
         let mut model = Model::new();
-        model.tensors[2].block_scales[0] = illegal;
+        model.shards[2].block_scales[0] = illegal;
         model.load(all);
         model.hash_codes(&QUANTIZED_LEAVES, true);
         assert_eq!(model.flag(), 1, "scales {illegal:?}");

@@ -4,9 +4,6 @@ struct Parameters {
     // Leaves of the tensor.
     first: u32,
     end: u32,
-    leaves_per_row: u32,
-    // Positions from row to row.
-    row_stride: u32,
     // First word of the codes.
     codes: u32,
 }
@@ -33,5 +30,5 @@ fn quantized_leaves(
         flags[0] = 1u;
     }
     let packed = small(both.x + 32u * both.y);
-    nodes[position(i)] = hash(State(small(TAG_QUANTIZED), digits, packed));
+    nodes[i] = hash(State(small(TAG_QUANTIZED), digits, packed));
 }

@@ -5,9 +5,6 @@ struct Parameters {
     // Entries of the list, which may have fewer.
     first: u32,
     end: u32,
-    leaves_per_row: u32,
-    // Positions from row to row.
-    row_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Parameters;
@@ -30,7 +27,6 @@ fn state_leaves(
     let leaf = list[1u + i];
     let weights_half = from_words(weights_hashes[leaf]);
     let momenta_half = from_words(momenta_hashes[leaf]);
-    let at = position(leaf);
-    nodes[at] = hash(State(small(TAG_STATE), weights_half, momenta_half));
-    fresh[at] = 1u;
+    nodes[leaf] = hash(State(small(TAG_STATE), weights_half, momenta_half));
+    fresh[leaf] = 1u;
 }

@@ -4,9 +4,6 @@ struct Parameters {
     // Leaves of the tensor.
     first: u32,
     end: u32,
-    leaves_per_row: u32,
-    // Positions from row to row.
-    row_stride: u32,
     // First word of the codes.
     codes: u32,
 }
@@ -27,5 +24,5 @@ fn update_leaves(
         return;
     }
     let digits = pack_codes(p.codes + i * (LEAF / 8u));
-    nodes[position(i)] = hash(State(small(TAG_UPDATE), digits, small(0u)));
+    nodes[i] = hash(State(small(TAG_UPDATE), digits, small(0u)));
 }

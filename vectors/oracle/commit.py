@@ -108,12 +108,11 @@ def layout_leaves(depth, shapes):
     leaves, end = [], 0
     for rows, cols in shapes:
         per_row = -(-cols // LEAF)
-        stride = power_of_two_from(per_row)
-        size = power_of_two_from(rows) * stride
+        size = power_of_two_from(rows * per_row)
         offset = -(-end // size) * size
         end = offset + size
-        for row in range(rows):
-            leaves += [(offset + row * stride + j, min(LEAF, cols - LEAF * j)) for j in range(per_row)]
+        valid = [min(LEAF, cols - LEAF * j) for j in range(per_row)] * rows
+        leaves += list(zip(range(offset, end), valid))
     require(end <= 1 << depth)
     return leaves
 

@@ -35,14 +35,11 @@ def tiles(length):
 
 
 def leaves(found):
-    """{position: hash} of every leaf."""
+    """{position: hash} of every leaf; tensors and their tiles stand one after another."""
     placed, end = {}, 0
     for kind, slabs in found:
         rows, cols = len(slabs[0]), 1 if kind == "losses" else len(slabs[0][0])
-        per_row, per_tile = map(commit.power_of_two_from, (tiles(cols), len(slabs)))
-        size = commit.power_of_two_from(tiles(rows)) * per_row * per_tile * LEAF
-        offset = -(-end // size) * size
-        end = offset + size
+        offset, end = end, end + tiles(rows) * tiles(cols) * len(slabs) * LEAF
         if kind == "losses":
             placed.update({offset + row: hash2(commit.LOSS, loss, label) for row, (loss, label) in enumerate(slabs[0])})
             continue
@@ -53,9 +50,8 @@ def leaves(found):
                 for col in range(tiles(cols)):
                     values = matrix[row][col * LEAF : (col + 1) * LEAF] if row < rows else []
                     values = values + [0] * (LEAF - len(values))
-                    tile = row // LEAF * per_row + col
-                    leaf = hash_(values) if any(values) else empty
-                    placed[offset + (tile * per_tile + slab) * LEAF + row % LEAF] = leaf
+                    tile = (row // LEAF * tiles(cols) + col) * len(slabs) + slab
+                    placed[offset + tile * LEAF + row % LEAF] = hash_(values) if any(values) else empty
     return placed
 
 

@@ -10,8 +10,8 @@
 //! Which value, the miner chooses: a row `i` below a public number of rows and a column of tiles `c`
 //! below a public number of columns, which stand at
 //! `first + row_stride * floor(i / 64) + i mod 64 + column_stride * c` for a public place in each
-//! tensor that is opened. No other position of the tensor's subtree can be chosen: nothing binds
-//! what stands there.
+//! tensor that is opened. Other positions are of another tensor or of none, so none of them can be
+//! chosen.
 
 use alloc::vec;
 use alloc::vec::Vec;

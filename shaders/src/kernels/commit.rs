@@ -1,7 +1,7 @@
 //! The commitments: Poseidon leaves of state, updates and 4-bit model, and the trees above them.
 //!
-//! A field element is eight words, see [`crate::field`]. A buffer of nodes holds the levels of one
-//! aligned subtree one after the other, [`levels`]; a node is fresh, one word a node, from the moment it
+//! A field element is eight words, see [`crate::field`]. A buffer of nodes holds the levels above one
+//! run of leaves one after the other, [`levels`]; a node is fresh, one word a node, from the moment it
 //! is hashed until its parent is. Lists of leaves begin with their length. The first word of `flags`
 //! becomes 1 when a value has no place in a leaf, and the hash of that leaf then means nothing.
 
@@ -37,29 +37,28 @@ pub static MOMENTA_HASH: Kernel = Kernel {
     twin: momenta_hash,
 };
 
-/// State leaves of listed leaves, which become fresh; parameters `first, end` in the list,
-/// `leaves_per_row, row_stride`; bindings: poseidon, list, weights hashes, momenta hashes, nodes, fresh.
+/// State leaves of listed leaves, which become fresh; parameters `first, end` in the list; bindings:
+/// poseidon, list, weights hashes, momenta hashes, nodes, fresh.
 pub static STATE_LEAVES: Kernel = Kernel {
     name: "state_leaves",
-    sources: &[FIELD, POSEIDON, PLACE, include_str!("../../wgsl/state_leaves.wgsl")],
+    sources: &[FIELD, POSEIDON, include_str!("../../wgsl/state_leaves.wgsl")],
     bindings: &[Access::Uniform, Access::Read, Access::Read, Access::Read, Access::Write, Access::Write],
     twin: state_leaves,
 };
 
-/// Leaves of the codes of a step; parameters `first, end, leaves_per_row, row_stride, codes`;
-/// bindings: poseidon, codes, nodes, flags.
+/// Leaves of the codes of a step; parameters `first, end, codes`; bindings: poseidon, codes, nodes, flags.
 pub static UPDATE_LEAVES: Kernel = Kernel {
     name: "update_leaves",
-    sources: &[FIELD, POSEIDON, PACK_CODES, PLACE, include_str!("../../wgsl/update_leaves.wgsl")],
+    sources: &[FIELD, POSEIDON, PACK_CODES, include_str!("../../wgsl/update_leaves.wgsl")],
     bindings: &[Access::Uniform, Access::Read, Access::Write, Access::Write],
     twin: update_leaves,
 };
 
-/// Leaves of the 4-bit model; parameters `first, end, leaves_per_row, row_stride, codes`;
-/// bindings: poseidon, codes, scales, nodes, flags.
+/// Leaves of the 4-bit model; parameters `first, end, codes`; bindings: poseidon, codes, scales, nodes,
+/// flags.
 pub static QUANTIZED_LEAVES: Kernel = Kernel {
     name: "quantized_leaves",
-    sources: &[FIELD, POSEIDON, PACK_CODES, PLACE, include_str!("../../wgsl/quantized_leaves.wgsl")],
+    sources: &[FIELD, POSEIDON, PACK_CODES, include_str!("../../wgsl/quantized_leaves.wgsl")],
     bindings: &[Access::Uniform, Access::Read, Access::Read, Access::Write, Access::Write],
     twin: quantized_leaves,
 };
@@ -112,13 +111,11 @@ const FIELD: &str = include_str!("../../wgsl/field.wgsl");
 const POSEIDON: &str = include_str!("../../wgsl/poseidon.wgsl");
 const PACK_WORDS: &str = include_str!("../../wgsl/pack_words.wgsl");
 const PACK_CODES: &str = include_str!("../../wgsl/pack_codes.wgsl");
-const PLACE: &str = include_str!("../../wgsl/place.wgsl");
 
-/// Nodes of each level, from the leaves to the root, of a subtree of `height` over its first
-/// `positions`.
-pub fn levels(positions: usize, height: usize) -> Vec<Range<usize>> {
+/// Nodes of each level, from the leaves to those of `height`, over so many leaves.
+pub fn levels(leaves: usize, height: usize) -> Vec<Range<usize>> {
     let above = |level: &Range<usize>| Some(level.end..level.end + level.len().div_ceil(2));
-    successors(Some(0..positions), above).take(height + 1).collect()
+    successors(Some(0..leaves), above).take(height + 1).collect()
 }
 
 /// Dispatches of one leaf a thread over `leaves`, each leaf with so many permutations; at most
@@ -182,16 +179,15 @@ fn momenta_hash(p: &[u32; PARAMETERS], buffers: &mut [&mut [u32]]) {
 fn state_leaves(p: &[u32; PARAMETERS], buffers: &mut [&mut [u32]]) {
     let [_, list, weights_hashes, momenta_hashes, nodes, fresh] = buffers else { unreachable!("six bindings") };
     for leaf in listed(list, p) {
-        let at = position(p, leaf);
-        set(nodes, at, leaf::state_leaf(element(weights_hashes, leaf), element(momenta_hashes, leaf)));
-        fresh[at] = 1;
+        set(nodes, leaf, leaf::state_leaf(element(weights_hashes, leaf), element(momenta_hashes, leaf)));
+        fresh[leaf] = 1;
     }
 }
 
 fn update_leaves(p: &[u32; PARAMETERS], buffers: &mut [&mut [u32]]) {
     let [_, codes, nodes, flags] = buffers else { unreachable!("four bindings") };
     for leaf in p[0] as usize..p[1] as usize {
-        write(nodes, position(p, leaf), leaf::update_leaf(&codes_of(&codes[p[4] as usize..], leaf)), flags);
+        write(nodes, leaf, leaf::update_leaf(&codes_of(&codes[p[2] as usize..], leaf)), flags);
     }
 }
 
@@ -199,8 +195,8 @@ fn quantized_leaves(p: &[u32; PARAMETERS], buffers: &mut [&mut [u32]]) {
     let [_, codes, scales, nodes, flags] = buffers else { unreachable!("five bindings") };
     for leaf in p[0] as usize..p[1] as usize {
         let both = [scales[leaf] & 255, scales[leaf] >> 8].map(|scale| scale.min(255) as u8);
-        let hash = leaf::quantized_leaf(&codes_of(&codes[p[4] as usize..], leaf), both);
-        write(nodes, position(p, leaf), hash, flags);
+        let hash = leaf::quantized_leaf(&codes_of(&codes[p[2] as usize..], leaf), both);
+        write(nodes, leaf, hash, flags);
     }
 }
 
@@ -245,12 +241,6 @@ fn keep_nodes(p: &[u32; PARAMETERS], buffers: &mut [&mut [u32]]) {
 fn listed(list: &[u32], p: &[u32; PARAMETERS]) -> impl Iterator<Item = usize> {
     let (first, end) = (p[0] as usize, p[1].min(list[0]) as usize);
     list[1..].iter().take(end).skip(first).map(|&leaf| leaf as usize)
-}
-
-/// Position of a leaf, from the parameters `_, _, leaves_per_row, row_stride`.
-fn position(p: &[u32; PARAMETERS], leaf: usize) -> usize {
-    let [leaves_per_row, row_stride] = [p[2], p[3]].map(|size| size as usize);
-    leaf / leaves_per_row * row_stride + leaf % leaves_per_row
 }
 
 fn words_of(words: &[u32], leaf: usize) -> [i32; LEAF] {

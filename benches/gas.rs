@@ -1,5 +1,5 @@
-//! Gas: the contracts deployed, and a real proof of every circuit verified, in revm.
-//! `cargo bench -p pogo-benches --bench gas`
+//! Gas: the contracts deployed, and a real proof of every circuit, or of those named, verified in revm.
+//! `cargo bench -p pogo-benches --bench gas [-- CIRCUIT..]`
 
 #[path = "../contracts/tests/common/round.rs"]
 mod round;
@@ -12,7 +12,10 @@ fn main() {
     head("gas");
     deployment();
     let mut evm = Evm::new().expect("all contracts deploy");
-    for circuit in CircuitKind::ALL {
+    // Cargo adds options of its own.
+    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let some = |circuit: &CircuitKind| asked.is_empty() || asked.iter().any(|name| name == circuit.name());
+    for circuit in CircuitKind::ALL.into_iter().filter(some) {
         let (statement, proof) = round::proven(circuit);
         let gas = evm.verify(statement, proof).expect("a true proof");
         let name = circuit.name();

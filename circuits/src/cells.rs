@@ -16,6 +16,7 @@ pub mod product;
 pub mod quantize;
 pub mod scale;
 pub mod update;
+pub mod vacant;
 pub mod weights;
 
 use halo2_proofs::halo2curves::bn256::Fr;

@@ -23,6 +23,7 @@ use pogo_protocol::cell::loss::{LossLeaf, LossOpening, LossSample};
 use pogo_protocol::cell::momentum::{Momenta, MomentumOpening, MomentumSample};
 use pogo_protocol::cell::peak::{Choice, PeakOpening, PeakSample, PeakValues, Rows, Scaled};
 use pogo_protocol::cell::scale::{ScaleOpening, ScaleSample};
+use pogo_protocol::cell::vacant::{LastLeaf, VacantOpening, VacantSample};
 use pogo_protocol::cell::weights::{WeightsOpening, WeightsSample};
 use pogo_protocol::cell::{ByteLeaf, CellOpening, Depths, ExponentsLeaf, WordLeaf};
 use pogo_protocol::fixed::{FEATURE_EXPONENT, LEAF};
@@ -33,7 +34,8 @@ use pogo_protocol::statement::{CircuitKind, HEAD, STEP_ELEMENTS};
 
 use crate::cells::opened::{Fields, Opener, blank_record};
 use crate::cells::{
-    activation, blank, dequantize, disclosure, errors, init, input, link, loss, momentum, peak, product, scale, weights,
+    activation, blank, dequantize, disclosure, errors, init, input, link, loss, momentum, peak, product, scale, vacant,
+    weights,
 };
 use crate::chips::Columns;
 use crate::chips::arithmetic::Arithmetic;
@@ -154,6 +156,7 @@ fn assign(opener: &mut Opener, digest: [crate::grid::Cell; 2], opening: &CellOpe
         CellOpening::Scale(opening) => scale::assign(opener, opening),
         CellOpening::Disclosure(opening) => disclosure::assign(opener, opening),
         CellOpening::Dequantize(opening) => dequantize::assign(opener, opening),
+        CellOpening::Vacant(opening) => vacant::assign(opener, opening),
     }
 }
 
@@ -179,6 +182,7 @@ fn blank_opening(shape: &StepShape) -> CellOpening {
         || ExponentsLeaf { shift: 0, input: FEATURE_EXPONENT, errors: 0, path: vec![zero; EXPONENTS_DEPTH] };
     let momenta = || Momenta { weights_hash: zero, momenta: [0; LEAF], scale: 0, path: vec![zero; tree] };
     let dither = Dither { first: 0, second: 0, tail: 0 };
+    let last = |depth| LastLeaf { hash: zero, path: vec![zero; depth] };
     match shape.circuit {
         CircuitKind::Round => panic!("the round circuit is none of a step"),
         CircuitKind::Link => CellOpening::Link(LinkOpening {
@@ -301,6 +305,18 @@ fn blank_opening(shape: &StepShape) -> CellOpening {
             weights: [0; LEAF],
             momenta_hash: zero,
             path: vec![zero; tree],
+        }),
+        CircuitKind::Vacant => CellOpening::Vacant(VacantOpening {
+            sample: VacantSample { step: 0, position: 0, occupied: 0, trace: 0, tensors: 1 },
+            after: record(),
+            records: last(steps),
+            parent: last(tree),
+            state: last(tree),
+            update: last(tree),
+            quantized: last(tree),
+            trace: last(trace),
+            used: last(EXPONENTS_DEPTH),
+            next: last(EXPONENTS_DEPTH),
         }),
         CircuitKind::Disclosure => CellOpening::Disclosure(DisclosureOpening {
             sample: DisclosureSample { to: zero, records: vec![Disclosed { index: 0, committed: false }] },

@@ -1,5 +1,5 @@
-//! Peak and scale cells let the miner choose a row of a tensor. Positions of a tree that hold no row of
-//! the tensor are bound by no other cell, so a row that is made up there must not be chosen.
+//! Peak and scale cells let the miner choose a row of a tensor. At other positions of the tree stands
+//! something else or, as vacant cells show, nothing, so a row that is made up there must not be chosen.
 
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;

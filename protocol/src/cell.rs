@@ -7,8 +7,8 @@
 //!
 //! The plain relation of each kind stands in a file of its own, beside what a prover opens for it:
 //! [`input`], [`weights`], [`crate::product`], [`activation`], [`loss`], [`errors`], [`momentum`],
-//! [`link`], [`init`], [`blank`], [`peak`], [`scale`]; update and quantize are in [`crate::opening`]. Circuits
-//! are held to them. What is disclosed of a round after its commitment is proven by [`disclosure`], and an
+//! [`link`], [`init`], [`blank`], [`peak`], [`scale`], [`vacant`]; update and quantize are in
+//! [`crate::opening`]. Circuits are held to them. What is disclosed of a round after its commitment is proven by [`disclosure`], and an
 //! [evaluation](crate::evaluation) of the 4-bit model is made of some of these kinds and of
 //! [`dequantize`].
 
@@ -34,6 +34,7 @@ mod opened;
 pub mod peak;
 pub mod scale;
 mod space;
+pub mod vacant;
 pub mod weights;
 
 use activation::ActivationOpening;
@@ -48,6 +49,7 @@ use loss::LossOpening;
 use momentum::MomentumOpening;
 use peak::PeakOpening;
 use scale::ScaleOpening;
+use vacant::VacantOpening;
 use weights::WeightsOpening;
 
 pub(crate) use opened::packed;
@@ -90,11 +92,13 @@ pub enum Kind {
     Disclosure = 15,
     /// 64 bytes of weights of an evaluation, from the 4-bit model.
     Dequantize = 16,
+    /// The positions after a last leaf, which hold nothing.
+    Vacant = 17,
 }
 
 impl Kind {
     /// All kinds, by number.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Update,
         Self::Quantize,
         Self::Init,
@@ -111,6 +115,7 @@ impl Kind {
         Self::Scale,
         Self::Disclosure,
         Self::Dequantize,
+        Self::Vacant,
     ];
 
     /// Name in text and in the domain of its draw.
@@ -132,6 +137,7 @@ impl Kind {
             Self::Scale => "scale",
             Self::Disclosure => "disclosure",
             Self::Dequantize => "dequantize",
+            Self::Vacant => "vacant",
         }
     }
 
@@ -282,6 +288,8 @@ pub enum CellOpening {
     Disclosure(DisclosureOpening),
     /// Of a dequantize cell.
     Dequantize(DequantizeOpening),
+    /// Of a vacant cell.
+    Vacant(VacantOpening),
 }
 
 impl CellOpening {
@@ -302,6 +310,7 @@ impl CellOpening {
             Self::Scale(opening) => Sample::Scale(opening.sample),
             Self::Disclosure(opening) => Sample::Disclosure(opening.sample.clone()),
             Self::Dequantize(opening) => Sample::Dequantize(opening.sample),
+            Self::Vacant(opening) => Sample::Vacant(opening.sample),
         }
     }
 
@@ -325,6 +334,7 @@ impl CellOpening {
             Self::Scale(opening) => opening.check(roots),
             Self::Disclosure(opening) => opening.check(roots),
             Self::Dequantize(opening) => opening.check(roots),
+            Self::Vacant(opening) => opening.check(roots),
         }
     }
 }

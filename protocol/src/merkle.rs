@@ -267,6 +267,18 @@ impl Layout {
         LeafPlace { tensor, row, column, index_in_tensor, position: placed.offset + index_in_tensor, valid }
     }
 
+    /// The siblings of `position` that have a leaf below them: bit `h` is that of the sibling at height `h`.
+    pub fn occupied(&self, position: usize) -> usize {
+        let has_leaf = |range: Range<usize>| {
+            self.tensors.iter().any(|placed| placed.offset < range.end && range.start < placed.end())
+        };
+        let sibling = |height: usize| {
+            let first = ((position >> height) ^ 1) << height;
+            usize::from(has_leaf(first..first + (1 << height))) << height
+        };
+        (0..self.depth).map(sibling).sum()
+    }
+
     /// Field element that stands for version, leaf size, depth and all shapes inside every root.
     pub fn element(&self) -> Fr {
         let head = [FORMAT_VERSION, LEAF as u64, self.depth as u64, self.tensors.len() as u64];
@@ -285,11 +297,43 @@ impl Placed {
     fn leaves_per_row(&self) -> usize {
         self.cols.div_ceil(LEAF)
     }
+
+    /// Position after its last leaf.
+    fn end(&self) -> usize {
+        self.offset + self.rows * self.leaves_per_row()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Beside the last leaves of all tensors, siblings without a leaf cover what holds none, and no leaf.
+        #[test]
+        fn a_position_without_a_leaf_is_below_an_empty_sibling_of_a_last_leaf(
+            shapes in prop::collection::vec((1usize..20, 1usize..700), 1..6),
+            spare in 0usize..3,
+        ) {
+            let needed = Layout::new(24, shapes.clone()).unwrap().tensors.last().unwrap().end();
+            let depth = needed.next_power_of_two().ilog2() as usize + spare;
+            let Ok(layout) = Layout::new(depth, shapes.clone()) else { return Ok(()) };
+            let mut covered = alloc::vec![false; 1 << depth];
+            for tensor in 0..shapes.len() {
+                let last = layout.place(layout.leaves_of(tensor).end - 1).position;
+                let occupied = layout.occupied(last);
+                for height in (0..depth).filter(|height| occupied >> height & 1 == 0) {
+                    let first = ((last >> height) ^ 1) << height;
+                    covered[first..first + (1 << height)].fill(true);
+                }
+            }
+            let mut vacant = alloc::vec![true; 1 << depth];
+            (0..layout.leaf_count()).for_each(|leaf| vacant[layout.place(leaf).position] = false);
+            prop_assert_eq!(covered, vacant);
+        }
+    }
 
     #[test]
     fn a_tree_with_a_leaf_replaced_is_the_tree_over_the_new_leaves() {

@@ -132,6 +132,14 @@ pub enum Violation {
         /// The root.
         root: &'static str,
     },
+    /// A value stands where a tree has no leaf.
+    #[error("a value stands where the {root} tree has no leaf, below the sibling at height {height} of a last leaf")]
+    Filled {
+        /// The root of the tree.
+        root: &'static str,
+        /// Height of the sibling that is not the root of an empty subtree.
+        height: usize,
+    },
     /// A value has no place in a leaf.
     #[error(transparent)]
     Leaf(#[from] LeafError),

@@ -34,6 +34,7 @@ use crate::cell::loss::LossSample;
 use crate::cell::momentum::MomentumSample;
 use crate::cell::peak::{PeakSample, Rows, Scaled};
 use crate::cell::scale::ScaleSample;
+use crate::cell::vacant::VacantSample;
 use crate::cell::weights::WeightsSample;
 use crate::cell::{Cell, CellSpace, Kind, Place, packed};
 use crate::challenge::{Challenge, UpdateSample, draw_cells};
@@ -168,6 +169,8 @@ pub enum CircuitKind {
     Peak(Scaled),
     /// Scale cells.
     Scale,
+    /// Vacant cells.
+    Vacant,
     /// Disclosures.
     Disclosure,
     /// Dequantize cells.
@@ -176,7 +179,7 @@ pub enum CircuitKind {
 
 impl CircuitKind {
     /// All circuits, in the order in which a round proves them; the last two are of no round's draw.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Round,
         Self::Link,
         Self::Input,
@@ -195,6 +198,7 @@ impl CircuitKind {
         Self::Peak(Scaled::Losses),
         Self::Scale,
         Self::Init,
+        Self::Vacant,
         Self::Disclosure,
         Self::Dequantize,
     ];
@@ -220,6 +224,7 @@ impl CircuitKind {
             Self::Peak(Scaled::Errors) => "errors-peak",
             Self::Peak(Scaled::Losses) => "loss-peak",
             Self::Scale => "scale",
+            Self::Vacant => "vacant",
             Self::Disclosure => "disclosure",
             Self::Dequantize => "dequantize",
         }
@@ -373,6 +378,8 @@ pub enum Sample {
     Disclosure(DisclosureSample),
     /// Of a dequantize cell.
     Dequantize(DequantizeSample),
+    /// Of a vacant cell.
+    Vacant(VacantSample),
 }
 
 impl Sample {
@@ -393,6 +400,7 @@ impl Sample {
             Self::Scale(_) => CircuitKind::Scale,
             Self::Disclosure(_) => CircuitKind::Disclosure,
             Self::Dequantize(_) => CircuitKind::Dequantize,
+            Self::Vacant(_) => CircuitKind::Vacant,
         }
     }
 
@@ -413,6 +421,7 @@ impl Sample {
             Self::Scale(sample) => sample.elements(),
             Self::Disclosure(sample) => sample.elements(),
             Self::Dequantize(sample) => sample.elements(),
+            Self::Vacant(sample) => sample.elements(),
         }
     }
 }
@@ -627,6 +636,13 @@ impl<'a> PublicRound<'a> {
                 let least = ScaleSample::least(*self.commitment.quantized_exponents.get(tensor)?);
                 Sample::Scale(ScaleSample { leaves, rows: rows as u32, columns: columns as u32, least })
             }
+            (Kind::Vacant, Place::Tensor(tensor)) => {
+                let last = self.layout.leaves_of(tensor).end.checked_sub(1)?;
+                let position = self.layout.place(last).position;
+                let occupied = self.layout.occupied(position);
+                let trace = at(TensorId::Losses, self.spec.batch as usize - 1, 0)?;
+                Sample::Vacant(VacantSample { step, position, occupied, trace, tensors })
+            }
             _ => return None,
         })
     }
@@ -775,6 +791,7 @@ fn circuit_of(space: &CellSpace<'_>, cell: Cell) -> Option<CircuitKind> {
         (Kind::Init, _) => Some(CircuitKind::Init),
         (Kind::Peak, Place::Exponent(scaled, _)) => Some(CircuitKind::Peak(scaled)),
         (Kind::Scale, _) => Some(CircuitKind::Scale),
+        (Kind::Vacant, _) => Some(CircuitKind::Vacant),
         (Kind::Dequantize, _) => Some(CircuitKind::Dequantize),
         _ => None,
     }

@@ -159,8 +159,9 @@ pub const ATTACKS: [Attack; 18] = [
     Attack {
         id: "D10",
         name: "grinding",
-        does: "looks for a byte of the commitment that is free to change, and puts a salt into each field of a record",
-        stopped_by: "link and peak cells",
+        does: "looks for a byte of the commitment that is free to change, puts a salt into each field of a record, \
+               and one where a state has no leaf",
+        stopped_by: "link, peak and vacant cells",
         fate: Stopped,
         attempt: roots::grinding,
     },

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use ark_bn254::Fr;
 use pogo_protocol::cell::{CellOpening, Depths};
-use pogo_protocol::commitment::Commitment;
 use pogo_protocol::fixed::LEAF;
 use pogo_protocol::merkle::{Layout, Tree};
 use pogo_protocol::model::State;
@@ -31,7 +31,8 @@ pub fn open(
     parts: &[Part],
 ) -> Result<Vec<Openings>, Error> {
     let steps = steps(store, job, trace, parts)?;
-    let openings = assemble(job, trace, public.commitment, parts, &steps)?;
+    let last = Model::new(&job.round.layout, trace.state.clone())?;
+    let openings = assemble(job, &trace.records, &last, parts, &steps)?;
     let roots = public.roots();
     for (part, openings) in openings.iter().enumerate() {
         openings.check(&roots).map_err(|violation| Error::Opening { part, violation })?;
@@ -39,29 +40,28 @@ pub fn open(
     Ok(openings)
 }
 
-/// Openings of every part from the steps that it samples, not checked.
+/// Openings of every part from the records, the final state and the steps that it samples, not checked.
 ///
 /// # Errors
 /// [`Error::Leaf`].
 pub(crate) fn assemble(
     job: &Job<'_>,
-    trace: &Trace,
-    commitment: &Commitment,
+    records: &[StepRecord],
+    last: &Model,
     parts: &[Part],
     steps: &BTreeMap<u32, Step>,
 ) -> Result<Vec<Openings>, Error> {
-    let records = records_tree(job.round.shape.steps_depth, &trace.records);
-    let quantized = trace.state.quantize();
-    let final_state = Model::new(&job.round.layout, trace.state.clone())?;
+    let tree = records_tree(job.round.shape.steps_depth, records);
+    let quantized = last.state.quantize();
     let quantized_tree = quantized_tree(&job.round.layout, &quantized)?;
     let quantize = |&leaf: &usize| -> Result<QuantizeOpening, Error> {
         let place = job.round.layout.place(leaf);
         Ok(QuantizeOpening {
             slot: slot(&job.round.layout, leaf),
             half_step: 1 << (quantized.exponents[place.tensor] - 1),
-            weights: *leaf_of(&final_state.state.weights[place.tensor], place.index_in_tensor),
-            momenta_hash: momenta_hash(&job.round.layout, &final_state.state, leaf)?,
-            path: final_state.tree.path(place.position),
+            weights: *leaf_of(&last.state.weights[place.tensor], place.index_in_tensor),
+            momenta_hash: momenta_hash(&job.round.layout, &last.state, leaf)?,
+            path: last.tree.path(place.position),
             codes: *leaf_of(&quantized.codes[place.tensor], place.index_in_tensor),
             scales: scales_of(&quantized, place.tensor, place.index_in_tensor),
             path_quantized: quantized_tree.path(place.position),
@@ -71,10 +71,10 @@ pub(crate) fn assemble(
         let updates = samples
             .updates
             .iter()
-            .map(|sample| steps[&sample.step].open(job, &trace.records, &records, sample.step, sample.leaf));
+            .map(|sample| steps[&sample.step].open(job, records, &tree, sample.step, sample.leaf));
         Ok(Openings {
-            first: record(&trace.records, &records, 0),
-            last: record(&trace.records, &records, commitment.steps),
+            first: record(records, &tree, 0),
+            last: record(records, &tree, records.len() as u32 - 1),
             updates: updates.collect::<Result<_, _>>()?,
             quantizes: samples.quantizes.iter().map(quantize).collect::<Result<_, _>>()?,
         })
@@ -113,14 +113,23 @@ impl Opened {
 }
 
 /// A state and the tree over its leaves.
-struct Model {
-    state: State,
-    tree: Tree,
+#[derive(Clone)]
+pub(crate) struct Model {
+    pub(crate) state: State,
+    pub(crate) tree: Tree,
 }
 
 impl Model {
-    fn new(layout: &Layout, state: State) -> Result<Self, Error> {
+    /// Hashes the leaves.
+    pub(crate) fn new(layout: &Layout, state: State) -> Result<Self, Error> {
         Ok(Self { tree: state_tree(layout, &state)?, state })
+    }
+
+    /// Puts a value at a position of the tree: what only a miner that lies does.
+    pub(crate) fn put(&mut self, layout: &Layout, position: usize, value: Fr) {
+        let positions = 0..layout.position_count().max(position + 1);
+        let leaf = |at: usize| if at == position { value } else { self.tree.leaf(at) };
+        self.tree = commit::tree(layout.depth(), positions.map(leaf).collect());
     }
 }
 
@@ -142,16 +151,16 @@ fn steps(store: &Store, job: &Job<'_>, trace: &Trace, parts: &[Part]) -> Result<
         }
         let before = stepper.seek(store, &trace.records, sample.step)?;
         let result = stepper.run(sample.step..sample.step + 1)?.remove(0);
-        let after = stepper.state()?;
-        steps.insert(sample.step, Step::new(&job.round.layout, before, after, result.codes)?);
+        let (layout, after) = (&job.round.layout, stepper.state()?);
+        let models = [Model::new(layout, before)?, Model::new(layout, after)?];
+        steps.insert(sample.step, Step::new(layout, models, result.codes)?);
     }
     Ok(steps)
 }
 
 impl Step {
-    /// Hashes a step.
-    pub(crate) fn new(layout: &Layout, before: State, after: State, codes: Vec<Vec<i8>>) -> Result<Self, Error> {
-        let (before, after) = (Model::new(layout, before)?, Model::new(layout, after)?);
+    /// A step between two states; hashes its codes.
+    pub(crate) fn new(layout: &Layout, [before, after]: [Model; 2], codes: Vec<Vec<i8>>) -> Result<Self, Error> {
         Ok(Self { before, after, update_tree: update_tree(layout, &codes)?, codes })
     }
 

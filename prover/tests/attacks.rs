@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use ark_bn254::Fr;
 use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::fixed::LEAF;
 use pogo_protocol::model::State;
@@ -107,6 +108,20 @@ fn d10_a_commitment_has_one_encoding_and_room_asked_for_by_the_last_step_breaks_
     assert!(why.starts_with("1 of ") && why.contains("peak:11:3: exponent needed"), "{why}");
     let expected = rate.expect("cells are drawn").expected;
     assert!((expected - 8.0 / 60.0).abs() < 1e-12, "8 of 60 peaks are drawn, not {expected}");
+}
+
+/// A value where the final state has no leaf: only vacant cells of the last step see it.
+#[test]
+fn d10_a_value_that_is_no_leaf_breaks_the_vacant_cell_beside_it() {
+    let honest = Mined::honest(GROUND.job_of(&GROUND.traced)).expect("an honest round");
+    // 16 leaves and 10: the second tensor has 6 positions more, and the tree all from 32 on.
+    for (position, tensors) in [(26, &[1][..]), (32, &[0, 1])] {
+        let mined = honest.clone().salt(position, Fr::from(77u64)).expect("words of a leaf");
+        let bad: Vec<Cell> =
+            mined.bad_cells().expect("every cell is opened").into_iter().map(|(cell, _)| cell).collect();
+        let expected: Vec<Cell> = tensors.iter().map(|&tensor| Cell::new(Kind::Vacant, STEPS - 1, tensor)).collect();
+        assert_eq!(bad, expected, "position {position}");
+    }
 }
 
 /// One element of one tensor in every step, else an honest miner: what sampling sees of it.

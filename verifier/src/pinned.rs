@@ -36,6 +36,7 @@ pub(crate) fn description(setup: Setup, circuit: CircuitKind) -> &'static [u8] {
         CircuitKind::Peak(Scaled::Losses) => pinned!("loss-peak"),
         CircuitKind::Scale => pinned!("scale"),
         CircuitKind::Init => pinned!("init"),
+        CircuitKind::Vacant => pinned!("vacant"),
         CircuitKind::Disclosure => pinned!("disclosure"),
         CircuitKind::Dequantize => pinned!("dequantize"),
     }

@@ -76,9 +76,9 @@ fn a_traced_round_has_statements_of_every_circuit_that_its_cells_need() {
     let Err(Error::Count { artifact: "statement", expected, got: 0 }) = verdict(&public()) else {
         panic!("no statement is too few");
     };
-    // One each of round, link, input, weights, activation, momentum, blank and scale; 3 losses and 6 errors
-    // a proof; 8 products; peaks of all four circuits, which this beacon draws.
-    assert_eq!(expected, 8 + 3 + 2 + 8 + 4);
+    // One each of round, link, input, weights, activation, momentum, blank, scale and vacant; 3 losses and 6
+    // errors a proof; 8 products; peaks of all four circuits, which this beacon draws.
+    assert_eq!(expected, 9 + 3 + 2 + 8 + 4);
     // And one of init cells, where the round starts from its seed.
     let seeded = Error::Count { artifact: "statement", expected: expected + 1, got: 0 };
     assert_eq!(verdict(&Public { seeded: true, ..public() }), Err(seeded));

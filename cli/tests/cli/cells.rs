@@ -27,7 +27,7 @@ pub(crate) static TRACED: LazyLock<PathBuf> = LazyLock::new(|| {
 
 /// Proofs of each circuit but those of products and peaks, which the beacon picks: a disclosure of four records,
 /// an update and a momentum cell of each of four steps, two cells of other kinds.
-const CIRCUITS: [&str; 12] = [
+const CIRCUITS: [&str; 13] = [
     "disclosure",
     "round",
     "link",
@@ -40,6 +40,7 @@ const CIRCUITS: [&str; 12] = [
     "blank",
     "scale",
     "init",
+    "vacant",
 ];
 
 #[test]

@@ -81,7 +81,7 @@ pub enum Place {
     Step,
     /// An exponent of a tensor.
     Exponent(Scaled, usize),
-    /// A tensor of the 4-bit model.
+    /// A tensor of the model.
     Tensor(usize),
 }
 
@@ -142,7 +142,7 @@ impl<'a> CellSpace<'a> {
             Kind::Product => self.products().map(|(_, placed)| tiles(placed)).sum(),
             Kind::Blank => self.padded().map(blanks).sum(),
             Kind::Peak => self.exponents().count(),
-            Kind::Scale => self.tensors(),
+            Kind::Scale | Kind::Vacant => self.tensors(),
             Kind::Disclosure => 0,
         };
         count as u64
@@ -191,7 +191,7 @@ impl<'a> CellSpace<'a> {
             Kind::Product => self.tile(index),
             Kind::Blank => self.blank(index),
             Kind::Peak => self.exponents().nth(index).map(|(scaled, tensor)| Place::Exponent(scaled, tensor)),
-            Kind::Scale => Some(Place::Tensor(index)),
+            Kind::Scale | Kind::Vacant => Some(Place::Tensor(index)),
             Kind::Disclosure => None,
         }
     }

@@ -11,7 +11,7 @@ use pogo_protocol::evaluation::EvaluationRoots;
 use pogo_protocol::model::State;
 use pogo_protocol::record::Head;
 use pogo_protocol::settle::{
-    Beacon, CandidateId, Event, Refused, Rules, SettleError, Settlement, Task, Verify, candidate_id,
+    Beacon, CandidateId, Event, Reason, Refused, Rules, SettleError, Settlement, Task, Verify, candidate_id,
 };
 use pogo_protocol::statement::{CircuitKind, Circuits, Statement};
 use pogo_protocol::stream::keccak;
@@ -19,6 +19,7 @@ use pogo_verifier::{Setup, Verifier};
 
 use super::Failed;
 use super::mine::Mined;
+use super::rates::beacon;
 use crate::train::initial_record;
 
 /// Somebody without stake.
@@ -171,6 +172,15 @@ impl Court {
     /// A stranger disputes a cell.
     pub(super) fn dispute(&mut self, cell: Cell) -> Result<(), SettleError> {
         self.chain.dispute(self.now, self.id, STRANGER, cell, RULES.dispute_bond).map(|_| ())
+    }
+
+    /// Whether a dispute of this cell, to which the miner has no answer, ends the candidate, for which all
+    /// stake is.
+    pub(super) fn ends_unanswered(mut self, cell: Cell) -> Result<bool, Failed> {
+        self.prove_by_digests(beacon(0))?;
+        (0..BONDED).try_for_each(|attester| self.approve(attester, [2, 1]))?;
+        self.dispute(cell)?;
+        Ok(matches!(self.end()?, Event::Rejected(_, Reason::Unanswered(named), _) if named == cell))
     }
 
     /// Settles until no answer is waited for.

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use ark_bn254::Fr;
 use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::challenge::UpdateSample;
 use pogo_protocol::commitment::Commitment;
 use pogo_protocol::fixed::{self, LEAF};
+use pogo_protocol::leaf::tag;
 use pogo_protocol::model::State;
 use pogo_protocol::opening::{Openings, Violation};
-use pogo_protocol::record::StepRecord;
+use pogo_protocol::record::{StepRecord, steps_root};
 use pogo_protocol::statement::{CircuitKind, Circuits, Part, PublicRound};
 use pogo_protocol::trace::Trace as StepTrace;
 use rayon::prelude::*;
@@ -16,8 +18,8 @@ use rayon::prelude::*;
 use crate::checkpoint::{encode_codes, seal};
 use crate::commit::{self, step_roots};
 use crate::error::Error;
-use crate::open::cells::{Opener, TracedStep};
-use crate::open::{Step, assemble};
+use crate::open::cells::{Ends, Opener, TracedStep};
+use crate::open::{Model, Step, assemble};
 use crate::replay::{Difference, replay};
 use crate::round::Round;
 use crate::store::{Log, Store};
@@ -42,6 +44,8 @@ pub struct Mined<'a> {
     pub trace: Trace,
     /// What is committed to.
     pub commitment: Commitment,
+    /// Both ends of the round, where the final state is committed to with more than its leaves.
+    pub(super) salted: Option<Ends>,
 }
 
 /// One step before it is committed to: honest, until somebody changes it.
@@ -140,7 +144,33 @@ impl<'a> Mined<'a> {
     ) -> Result<Self, Error> {
         let state = states[states.len() - 1].clone();
         let commitment = commit::commit(job.round, &records, &state, job.device)?;
-        Ok(Self { job, states, codes, traces: Vec::new(), trace: Trace { records, state }, commitment })
+        let trace = Trace { records, state };
+        Ok(Self { job, states, codes, traces: Vec::new(), trace, commitment, salted: None })
+    }
+
+    /// The same round, whose final state is committed to with a value at a position that holds no leaf.
+    ///
+    /// # Errors
+    /// [`Error::Leaf`].
+    pub fn salt(mut self, position: usize, value: Fr) -> Result<Self, Error> {
+        let (Round { layout, shape, .. }, state) = (self.job.round, self.trace.state.clone());
+        let mut last = Model::new(layout, state)?;
+        last.put(layout, position, value);
+        let (records, state_root) = (&mut self.trace.records, layout.root(tag::STATE_ROOT, last.tree.root()));
+        let count = records.len();
+        records[count - 1].state_root = state_root;
+        let steps_root = steps_root(commit::records_tree(shape.steps_depth, records).root(), count as u32);
+        self.commitment = Commitment { state_root, steps_root, ..self.commitment };
+        self.salted = Some(Ends::new(layout, &self.states[0], last)?);
+        Ok(self)
+    }
+
+    /// The state of a record in its tree.
+    fn model(&self, record: usize) -> Result<Model, Error> {
+        match &self.salted {
+            Some(ends) if record == self.states.len() - 1 => Ok(ends.last.clone()),
+            _ => Model::new(&self.job.round.layout, self.states[record].clone()),
+        }
     }
 
     /// The final state.
@@ -159,10 +189,11 @@ impl<'a> Mined<'a> {
                 continue;
             }
             let t = sample.step as usize;
-            let (before, after) = (self.states[t].clone(), self.states[t + 1].clone());
-            steps.insert(sample.step, Step::new(&self.job.round.layout, before, after, self.codes[t].clone())?);
+            let models = [self.model(t)?, self.model(t + 1)?];
+            steps.insert(sample.step, Step::new(&self.job.round.layout, models, self.codes[t].clone())?);
         }
-        Ok(assemble(&self.job, &self.trace, &self.commitment, std::slice::from_ref(part), &steps)?.remove(0))
+        let last = self.model(self.states.len() - 1)?;
+        Ok(assemble(&self.job, &self.trace.records, &last, std::slice::from_ref(part), &steps)?.remove(0))
     }
 
     /// What is public of the round.
@@ -219,7 +250,9 @@ impl<'a> Mined<'a> {
 
     /// What opens the traced cells of the round; none where it commits to no traces.
     pub fn opener(&self) -> Option<Opener<'_>> {
-        Opener::new(self.public(), self.job.round.shape.steps_depth, &self.trace, self.job.data)
+        let (records, states) = (&self.trace.records, [&self.states[0], &self.trace.state]);
+        let opener = Opener::new(self.public(), self.job.round.shape.steps_depth, records, states, self.job.data)?;
+        Some(self.salted.iter().cloned().fold(opener, Opener::with_ends))
     }
 
     /// A step of a round that commits to traces, as its miner has it.
@@ -230,7 +263,7 @@ impl<'a> Mined<'a> {
         let t = step as usize;
         let none = Error::NoStep { steps: self.traces.len() as u32, got: step };
         let trace = self.traces.get(t).ok_or(none)?.clone();
-        TracedStep::new(self.job.round, step, [self.states[t].clone(), self.states[t + 1].clone()], trace)
+        TracedStep::new(self.job.round, step, [self.model(t)?, self.model(t + 1)?], &self.codes[t], trace)
     }
 
     /// Writes the round, which starts from the seed, into a work directory as if `pogo train` had,

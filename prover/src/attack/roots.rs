@@ -1,6 +1,7 @@
 //! Attacks on encodings, ranges and trees: D10, D15, D16.
 
 use ark_bn254::Fr;
+use pogo_protocol::cell::{Cell, Kind};
 use pogo_protocol::challenge::UpdateSample;
 use pogo_protocol::codec::{scalar, scalar_bytes};
 use pogo_protocol::commitment::Commitment;
@@ -13,6 +14,7 @@ use pogo_protocol::poseidon;
 use pogo_protocol::record::{StepRecord, steps_root};
 use pogo_protocol::statement::Part;
 
+use super::court::Court;
 use super::ground::STEPS;
 use super::mine::Mined;
 use super::states::judge;
@@ -41,6 +43,13 @@ pub(super) fn grinding(ground: &Ground) -> Result<Seen, Failed> {
     if encoded.fate != Fate::Stopped {
         return Ok(encoded);
     }
+    // A salt after the last leaf of the final state breaks a vacant cell, which a dispute names.
+    let salted = Mined::honest(ground.job_of(&ground.traced))?;
+    let salted = salted.salt(ground.traced.layout.position_count(), Fr::from(77u64))?;
+    let mut worst = judge(&salted, &ground.store("d10-vacant")?)?;
+    if !Court::with_digests(&salted)?.ends_unanswered(Cell::new(Kind::Vacant, STEPS - 1, 1))? {
+        return Ok(Seen::unseen("the dispute of a vacant cell does not end the candidate"));
+    }
     // A salt in any other field of a record breaks the cells that read it; one in the exponents that the
     // last step asks for, which nobody uses in this round, a peak cell.
     let salts: [Salt; 5] = [
@@ -50,7 +59,6 @@ pub(super) fn grinding(ground: &Ground) -> Result<Seen, Failed> {
         ("d10-next", 4, raise),
         ("d10-last", STEPS - 1, raise),
     ];
-    let mut worst = encoded;
     for (store, step, salt) in salts {
         let mined = Mined::new(ground.job_of(&ground.traced), State::initial(&ground.traced.spec), |t, draft| {
             if t == step {

@@ -27,15 +27,11 @@ pub(super) fn chosen_start(ground: &Ground) -> Result<Seen, Failed> {
     if bad.iter().any(|cell| cell.kind != Kind::Init) {
         return Err("the chain from the chosen weights is not consistent".into());
     }
-    let mut court = Court::with_head(&mined, mined.commitment.start())?;
-    court.prove_by_digests(beacon(0))?;
-    (0..BONDED).try_for_each(|attester| court.approve(attester, [2, 1]))?;
-    court.dispute(cell)?;
     let why = format!("{refusal}; under the miner's own head {} init cells are bad", bad.len());
     let rate = Some(detection(&mined, &bad));
-    Ok(match court.end()? {
-        Event::Rejected(_, Reason::Unanswered(named), _) if named == cell => Seen { rate, ..Seen::stopped(why) },
-        event => Seen::unseen(format!("the dispute of {cell} ends with {event:?}")),
+    Ok(match Court::with_head(&mined, mined.commitment.start())?.ends_unanswered(cell)? {
+        true => Seen { rate, ..Seen::stopped(why) },
+        false => Seen::unseen(format!("the dispute of {cell} does not end the candidate")),
     })
 }
 

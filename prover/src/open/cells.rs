@@ -21,6 +21,7 @@ use pogo_protocol::cell::loss::{LossLeaf, LossOpening, LossSample};
 use pogo_protocol::cell::momentum::{Momenta, MomentumOpening, MomentumSample};
 use pogo_protocol::cell::peak::{Choice, PeakOpening, PeakSample, PeakValues, Scaled};
 use pogo_protocol::cell::scale::{ScaleOpening, ScaleSample};
+use pogo_protocol::cell::vacant::{LastLeaf, VacantOpening, VacantSample};
 use pogo_protocol::cell::weights::{WeightsOpening, WeightsSample};
 use pogo_protocol::cell::{ByteLeaf, Cell, CellOpening, ExponentsLeaf, Place, Record, WordLeaf};
 use pogo_protocol::data::DataSet;
@@ -31,14 +32,16 @@ use pogo_protocol::merkle::{Layout, LeafPlace, Path, Tree, hash_pairs};
 use pogo_protocol::model::{Exponents, Quantized, State};
 use pogo_protocol::poseidon;
 use pogo_protocol::product::{ProductCell, TracedRecord};
-use pogo_protocol::record::StepRecord;
+use pogo_protocol::record::{EXPONENTS_DEPTH, StepRecord, exponents_leaves};
 use pogo_protocol::statement::{CellPart, PublicRound, Sample};
 use pogo_protocol::trace::{Placed, TensorId, Trace, TraceLayout};
 use rayon::prelude::*;
 
 use super::Model;
 use super::peaks;
-use crate::commit::{data_tree, leaf_of, momenta_hash, quantized_tree, records_tree, scales_of};
+use crate::commit::{
+    data_tree, leaf_of, momenta_hash, quantized_tree, records_tree, scales_of, state_tree, update_tree,
+};
 use crate::error::Error;
 use crate::round::Round;
 use crate::store::Store;
@@ -60,10 +63,12 @@ pub fn open(
 ) -> Result<Vec<Vec<CellOpening>>, Error> {
     let cells: BTreeSet<Cell> = parts.iter().flat_map(|part| &part.cells).copied().collect();
     let Some(&first) = cells.first() else { return Ok(Vec::new()) };
-    let opener = Opener::new(public.clone(), job.round.shape.steps_depth, trained, job.data);
+    let mut stepper = Stepper::new(job, trained.records[0].state_root)?;
+    let start = stepper.seek(store, &trained.records, 0)?;
+    let (records, ends) = (&trained.records, [&start, &trained.state]);
+    let opener = Opener::new(public.clone(), job.round.shape.steps_depth, records, ends, job.data);
     let opener = opener.ok_or(Error::NoCell { cell: first })?;
     let (roots, depths) = (public.roots(), job.round.depths());
-    let mut stepper = Stepper::new(job, trained.records[0].state_root)?;
     let mut opened = BTreeMap::new();
     for t in cells.iter().map(|cell| cell.step).collect::<BTreeSet<_>>() {
         let step = TracedStep::recompute(&mut stepper, store, job, &trained.records, t)?;
@@ -88,10 +93,26 @@ pub struct Opener<'a> {
     records_tree: Tree,
     data: &'a DataSet,
     data_tree: Tree,
-    /// The final state; none of an evaluation.
-    last_state: Option<&'a State>,
-    /// The final state in its tree, made for the first scale cell.
-    last: OnceLock<Model>,
+    /// The first and the final state; none of an evaluation.
+    states: Option<[&'a State; 2]>,
+    /// Made for the first scale or vacant cell.
+    ends: OnceLock<Ends>,
+}
+
+/// Both ends of a round in their trees.
+#[derive(Clone)]
+pub(crate) struct Ends {
+    pub(crate) first: Tree,
+    pub(crate) last: Model,
+    pub(crate) quantized: Tree,
+}
+
+impl Ends {
+    /// Hashes the first state and the 4-bit model of the last.
+    pub(crate) fn new(layout: &Layout, first: &State, last: Model) -> Result<Self, Error> {
+        let quantized = quantized_tree(layout, &last.state.quantize())?;
+        Ok(Self { first: state_tree(layout, first)?, last, quantized })
+    }
 }
 
 /// One step with its tensors and trees.
@@ -105,21 +126,27 @@ pub struct TracedStep {
 /// What a step computed with.
 #[expect(clippy::large_enum_variant, reason = "a handful at a time")]
 enum Models {
-    /// The states before and after a training step.
-    States(Model, Model),
+    /// The states before and after a training step, and the tree over its codes.
+    States(Model, Model, Tree),
     /// The 4-bit model of an evaluation, and the tree over it.
     FourBit(Quantized, Tree),
 }
 
 impl TracedStep {
-    /// Hashes step `step` of a round, from the states before and after it and its tensors.
+    /// Step `step` of a round between two states; hashes its codes and its tensors.
     ///
     /// # Errors
     /// [`Error::TraceTooLarge`]; [`Error::Leaf`], which no step leaves behind.
-    pub fn new(round: &Round, step: u32, [before, after]: [State; 2], trace: Trace) -> Result<Self, Error> {
+    pub(crate) fn new(
+        round: &Round,
+        step: u32,
+        [before, after]: [Model; 2],
+        codes: &[Vec<i8>],
+        trace: Trace,
+    ) -> Result<Self, Error> {
         let tree = trace::tree(&round.trace_layout()?, &trace)?;
-        let model = |state| Model::new(&round.layout, state);
-        Ok(Self { step, models: Models::States(model(before)?, model(after)?), trace, tree })
+        let models = Models::States(before, after, update_tree(&round.layout, codes)?);
+        Ok(Self { step, models, trace, tree })
     }
 
     /// Hashes the one step of an evaluation of this model, whose leaves and tensors are placed so.
@@ -146,22 +173,24 @@ impl TracedStep {
     ) -> Result<Self, Error> {
         let before = stepper.seek(store, records, t)?;
         let trace = stepper.trace(&before, t);
-        stepper.run(t..t + 1)?;
-        Self::new(job.round, t, [before, stepper.state()?], trace)
+        let result = stepper.run(t..t + 1)?.remove(0);
+        let model = |state| Model::new(&job.round.layout, state);
+        Self::new(job.round, t, [model(before)?, model(stepper.state()?)?], &result.codes, trace)
     }
 }
 
 impl<'a> Opener<'a> {
     /// Hashes the records, in a tree of `steps_depth`, and the data; none where the round commits to
-    /// no traces.
+    /// no traces. `states` are the first and the final one.
     pub fn new(
         round: PublicRound<'a>,
         steps_depth: usize,
-        trained: &'a train::Trace,
+        records: &'a [StepRecord],
+        states: [&'a State; 2],
         data: &'a DataSet,
     ) -> Option<Self> {
         let layout = round.trace?;
-        Some(Self::of(round, layout, steps_depth, &trained.records, Some(&trained.state), data))
+        Some(Self::of(round, layout, steps_depth, records, Some(states), data))
     }
 
     /// [`Opener::new`] of the round that an evaluation is.
@@ -174,11 +203,16 @@ impl<'a> Opener<'a> {
         layout: &'a TraceLayout,
         steps_depth: usize,
         records: &'a [StepRecord],
-        last_state: Option<&'a State>,
+        states: Option<[&'a State; 2]>,
         data: &'a DataSet,
     ) -> Self {
         let (records_tree, data_tree) = (records_tree(steps_depth, records), data_tree(data));
-        Self { round, layout, records, records_tree, data, data_tree, last_state, last: OnceLock::new() }
+        Self { round, layout, records, records_tree, data, data_tree, states, ends: OnceLock::new() }
+    }
+
+    /// The opener of a miner with other trees over both ends than their states have.
+    pub(crate) fn with_ends(self, ends: Ends) -> Self {
+        Self { ends: ends.into(), ..self }
     }
 
     /// Opens a cell of this step, whether it holds or not.
@@ -196,11 +230,12 @@ impl<'a> Opener<'a> {
         }
     }
 
-    /// The final state in its tree; none of an evaluation.
-    fn last(&self) -> Result<Option<&Model>, Error> {
-        let (Some(state), None) = (self.last_state, self.last.get()) else { return Ok(self.last.get()) };
-        let last = Model::new(self.round.layout, state.clone())?;
-        Ok(Some(self.last.get_or_init(|| last)))
+    /// Both ends in their trees; none of an evaluation.
+    fn ends(&self) -> Result<Option<&Ends>, Error> {
+        let (Some([first, last]), None) = (self.states, self.ends.get()) else { return Ok(self.ends.get()) };
+        let layout = self.round.layout;
+        let ends = Ends::new(layout, first, Model::new(layout, last.clone())?)?;
+        Ok(Some(self.ends.get_or_init(|| ends)))
     }
 }
 
@@ -242,6 +277,7 @@ impl At<'_> {
             (Sample::Peak(sample), _) => CellOpening::Peak(self.peak(sample)?),
             (Sample::Scale(sample), Place::Tensor(tensor)) => CellOpening::Scale(self.scale(sample, tensor)?),
             (Sample::Dequantize(sample), Place::Leaf(leaf)) => CellOpening::Dequantize(self.dequantize(sample, leaf)?),
+            (Sample::Vacant(sample), _) => CellOpening::Vacant(self.vacant(sample)?),
             _ => return Err(self.none()),
         })
     }
@@ -280,7 +316,7 @@ impl At<'_> {
     }
 
     fn scale(&self, sample: ScaleSample, tensor: usize) -> Result<ScaleOpening, Error> {
-        let (layout, last) = (self.of.round.layout, self.of.last()?.ok_or(self.none())?);
+        let (layout, Ends { last, .. }) = (self.of.round.layout, self.of.ends()?.ok_or(self.none())?);
         let leaf = peaks::of_weights(layout, &last.state, tensor);
         let (choice, weights, momenta_hash, path) = leaf_at(layout, last, leaf)?;
         Ok(ScaleOpening { sample, choice, weights, momenta_hash, path })
@@ -295,6 +331,31 @@ impl At<'_> {
             scales: scales_of(model, leaf.tensor, leaf.index_in_tensor),
             path: tree.path(sample.model),
             expanded: self.bytes(TensorId::Weights(leaf.tensor), leaf.row, leaf.column)?,
+        })
+    }
+
+    fn vacant(&self, sample: VacantSample) -> Result<VacantOpening, Error> {
+        let Models::States(_, after, codes) = &self.step.models else { return Err(self.none()) };
+        let Ends { first, quantized, .. } = self.of.ends()?.ok_or(self.none())?;
+        let last = |tree: &Tree, at: usize| LastLeaf { hash: tree.leaf(at), path: tree.path(at) };
+        let of_model = |tree| last(tree, sample.position);
+        let of_tensors = |exponents: Option<&Exponents>| -> Result<LastLeaf, Error> {
+            let leaves = exponents_leaves(exponents.ok_or(self.none())?);
+            let at = leaves.len() - 1;
+            Ok(last(&Tree::new(EXPONENTS_DEPTH, leaves, hash_pairs), at))
+        };
+        let record = &self.of.records[self.cell.step as usize + 1];
+        Ok(VacantOpening {
+            sample,
+            after: self.after(),
+            records: last(&self.of.records_tree, self.of.records.len() - 1),
+            parent: of_model(first),
+            state: of_model(&after.tree),
+            update: of_model(codes),
+            quantized: of_model(quantized),
+            trace: last(&self.step.tree, sample.trace),
+            used: of_tensors(record.exponents.as_ref())?,
+            next: of_tensors(record.next_exponents.as_ref())?,
         })
     }
 
@@ -421,7 +482,7 @@ impl At<'_> {
     /// The states before and after the training step.
     fn states(&self) -> Result<(&Model, &Model), Error> {
         match &self.step.models {
-            Models::States(before, after) => Ok((before, after)),
+            Models::States(before, after, _) => Ok((before, after)),
             Models::FourBit(..) => Err(self.none()),
         }
     }

@@ -10,8 +10,9 @@ use pogo_circuits::round::Claim;
 use pogo_circuits::step::{StepCircuit, StepShape};
 use pogo_circuits::testing::{Checker, Constraint};
 use pogo_protocol::cell::link::LinkSample;
+use pogo_protocol::cell::vacant::{LastLeaf, VacantOpening};
 use pogo_protocol::cell::{Cell, CellOpening, Depths, Kind};
-use pogo_protocol::opening::Roots;
+use pogo_protocol::opening::{Roots, Violation};
 use pogo_protocol::statement::CellPart;
 use pogo_protocol::trace::TensorId;
 use pogo_prover::attack::mine::Mined;
@@ -110,6 +111,48 @@ fn circuits_refuse_what_the_plain_relations_refuse_and_nothing_else() {
             let broken = checker.broken(&grid, &instances(&grid));
             assert_eq!(broken.is_empty(), plain.is_ok(), "{id:?} {cell}: {plain:?}, {broken:?}");
         });
+    }
+}
+
+/// The same siblings of each tree that the plain relation looks at: those with no leaf below them.
+#[test]
+fn a_vacant_cell_holds_every_empty_sibling_of_every_tree_and_no_other() {
+    let (ground, checker) = (Ground::small(), Checker::of::<StepCircuit>());
+    let mined = ground.honest();
+    let CellOpening::Vacant(honest) = open(&mined, Cell::new(Kind::Vacant, LIE, 0)) else { panic!("not vacant") };
+    let roots = mined.public().roots();
+    let trees: [fn(&mut VacantOpening) -> &mut LastLeaf; 8] = [
+        |opening| &mut opening.records,
+        |opening| &mut opening.parent,
+        |opening| &mut opening.state,
+        |opening| &mut opening.update,
+        |opening| &mut opening.quantized,
+        |opening| &mut opening.trace,
+        |opening| &mut opening.used,
+        |opening| &mut opening.next,
+    ];
+    let all = trees.into_iter().enumerate().flat_map(|(number, tree)| {
+        let depth = tree(&mut honest.clone()).path.len();
+        (0..depth).map(move |height| (number, tree, height))
+    });
+    let filled: BTreeSet<(usize, usize)> = all
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .filter_map(|(number, tree, height)| {
+            let mut opening = honest.clone();
+            tree(&mut opening).path[height] += ark_bn254::Fr::from(1u64);
+            let plain = matches!(opening.check(&roots), Err(Violation::Filled { height: at, .. }) if at == height);
+            let grid = circuit(&mined, CellOpening::Vacant(opening)).grid();
+            // Roots of these trees an adversary commits to.
+            let broken: Vec<_> = checker.broken(&grid, &instances(&grid)).into_iter().filter(|c| !is_root(c)).collect();
+            assert_eq!(!broken.is_empty(), plain, "tree {number}, height {height}: {broken:?}");
+            plain.then_some((number, height))
+        })
+        .collect();
+    // Of the 132 leaves of tensor 0 before those of tensor 1 from 256 on, the last stands at 0b10000011.
+    let of_model: Vec<usize> = (0..10).filter(|height| ![0, 1, 7, 8].contains(height)).collect();
+    for model in 1..5 {
+        assert!(filled.iter().filter(|at| at.0 == model).map(|at| at.1).eq(of_model.iter().copied()), "{filled:?}");
     }
 }
 

@@ -91,6 +91,17 @@ fn a_changed_element_of_the_trace_breaks_the_cells_that_read_it_and_no_others() 
 }
 
 #[test]
+fn a_value_where_no_leaf_stands_breaks_the_vacant_cells_that_see_it_and_no_others() {
+    let ground = Ground::small();
+    // Leaves 0..132 and 256..266 of 1,024 positions: what is between them, after them, and in the other half.
+    for (position, tensors) in [(132, "0"), (255, "0"), (266, "1"), (1023, "01")] {
+        let mined = ground.honest().salt(position, Fr::from(9u64)).expect("words of a leaf");
+        let expected: Vec<String> = tensors.chars().map(|tensor| format!("vacant:2:{tensor}")).collect();
+        assert_eq!(names(&bad_cells(&mined)), expected, "position {position}");
+    }
+}
+
+#[test]
 fn a_salt_in_a_record_breaks_a_link_or_every_traced_cell_of_the_step() {
     let ground = Ground::small();
     let salted = |salt: fn(&mut Draft<'_>)| bad_cells(&ground.lie(salt));

@@ -10,7 +10,7 @@ object "StepHaloVerifier" {
     object "runtime" {
         code {
             if iszero(calldatasize()) {
-                mstore(0x00, 0x1f71a257f3e06eaa94e33a8cd10f2f8108291bdd3ad14aba8bbd3fab2aa72338)
+                mstore(0x00, 0x3183ac8e2fb4bf1a88a2e6f98ecf0ee40023b3e99ce7b4f542316f1e11dab0bd)
                 mstore(0x20, 0x8863247140629479454b3087e83fc1c7ed253ba67fe56d056e37a87d0a0dd6f1)
                 return(0x00, 0x40)
             }

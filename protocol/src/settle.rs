@@ -45,9 +45,7 @@ use crate::evaluation::spec as evaluation_spec;
 use crate::merkle::Layout;
 use crate::model::{SpecError, TraceMode};
 use crate::record::Head;
-use crate::statement::{
-    CellPart, Context, Part, PublicRound, SAMPLES_PER_PROOF, Statement, cell_part, word,
-};
+use crate::statement::{CellPart, Context, Part, PublicRound, SAMPLES_PER_PROOF, Statement, cell_part, word};
 use crate::stream::keccak;
 use crate::trace::{Pass, TraceLayout};
 

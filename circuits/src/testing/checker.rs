@@ -4,6 +4,7 @@
 //! `MockProver`. It exists because it names every broken constraint, so that a test can show that
 //! each of them is needed, and because it is fast enough for thousands of altered grids.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
@@ -98,50 +99,129 @@ impl Checker {
 
     /// All constraints that `grid` breaks when the public inputs are `instances`.
     pub fn broken(&self, grid: &Grid, instances: &[Fr]) -> BTreeSet<Constraint> {
-        let mut broken = self.unequal(grid, instances);
+        let names = LazyCell::new(|| Names::new(grid));
+        let mut broken: BTreeSet<_> = unequal(grid, instances, |cell, of| names.copy(cell, of)).collect();
         broken.extend(self.missing(grid).map(|row| Constraint::Lookup(range(grid, row))));
-        broken.extend(self.nonzero(grid).cloned());
+        broken.extend(self.nonzero(grid, &rows(grid)).cloned());
         broken
     }
 
     /// Whether `grid` breaks a constraint that is not `excepted`; stops at the first.
     pub fn refuses(&self, grid: &Grid, instances: &[Fr], excepted: impl Fn(&Constraint) -> bool) -> bool {
-        self.unequal(grid, instances).iter().any(|constraint| !excepted(constraint))
+        let names = LazyCell::new(|| Names::new(grid));
+        unequal(grid, instances, |cell, of| names.copy(cell, of)).any(|constraint| !excepted(&constraint))
             || self.missing(grid).any(|row| !excepted(&Constraint::Lookup(range(grid, row))))
-            || self.nonzero(grid).any(|constraint| !excepted(constraint))
-    }
-
-    /// Copies of unequal cells.
-    fn unequal(&self, grid: &Grid, instances: &[Fr]) -> BTreeSet<Constraint> {
-        let publics = grid.publics.iter().filter(|&&(cell, row)| grid.value(cell) != instances[row]);
-        let mut broken: BTreeSet<_> = publics.map(|&(_, row)| Constraint::Public(row)).collect();
-        let unequal = |&&(left, right): &&(Cell, Cell)| grid.value(left) != grid.value(right);
-        if grid.copies.iter().any(|copy| unequal(&copy)) {
-            let names = Names::new(grid);
-            broken.extend(grid.copies.iter().filter(unequal).map(|&(cell, of)| names.copy(cell, of)));
-        }
-        broken
+            || self.nonzero(grid, &rows(grid)).any(|constraint| !excepted(constraint))
     }
 
     /// Rows whose digit is not in the table.
     fn missing<'a>(&'a self, grid: &'a Grid) -> impl Iterator<Item = usize> + 'a {
-        let rows = grid.rows() + 1;
-        self.system.lookups().iter().flat_map(move |lookup| {
-            let values = move |expressions: &[Expression<Fr>], row| -> [[u8; 32]; 2] {
-                let [range, value] = expressions else { panic!("a lookup of range and value") };
-                [range, value].map(|e| evaluate(e, grid, row).to_repr())
-            };
-            let table: HashSet<_> = (0..rows).map(|row| values(lookup.table_expressions(), row)).collect();
-            (0..rows).filter(move |&row| !table.contains(&values(lookup.input_expressions(), row)))
-        })
+        let table = self.table(grid);
+        rows(grid).into_iter().filter(move |&row| !table.contains(&self.looked_up(grid, row)))
     }
 
-    /// Gate constraints that are not zero on all rows.
-    fn nonzero<'a>(&'a self, grid: &'a Grid) -> impl Iterator<Item = &'a Constraint> {
-        let rows = grid.rows() + 1;
-        let broken = move |gate| (0..rows).any(|row| evaluate(gate, grid, row) != Fr::ZERO);
+    /// Pairs of range and value.
+    fn table(&self, grid: &Grid) -> HashSet<Pair> {
+        let [lookup] = &self.system.lookups()[..] else { panic!("one lookup") };
+        rows(grid).into_iter().map(|row| pair(lookup.table_expressions(), grid, row)).collect()
+    }
+
+    /// Range and value of the digit of a row.
+    fn looked_up(&self, grid: &Grid, row: usize) -> Pair {
+        let [lookup] = &self.system.lookups()[..] else { panic!("one lookup") };
+        pair(lookup.input_expressions(), grid, row)
+    }
+
+    /// Gate constraints that are not zero on all of these rows.
+    fn nonzero<'a>(&'a self, grid: &'a Grid, rows: &'a [usize]) -> impl Iterator<Item = &'a Constraint> {
+        let broken = |gate| rows.iter().any(|&row| evaluate(gate, grid, row) != Fr::ZERO);
         self.gates.iter().filter(move |(_, gate)| broken(gate)).map(|(name, _)| name)
     }
+}
+
+/// A grid that breaks nothing, and what others of its circuit break: only rows where they differ are
+/// looked at.
+#[derive(Debug)]
+pub struct Reference<'a> {
+    checker: &'a Checker,
+    grid: Grid,
+    names: Names,
+    table: HashSet<Pair>,
+}
+
+impl<'a> Reference<'a> {
+    /// From a grid that breaks nothing.
+    pub fn new(checker: &'a Checker, grid: Grid) -> Self {
+        Self { checker, names: Names::new(&grid), table: checker.table(&grid), grid }
+    }
+
+    /// The grid.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// The constraint of a copy.
+    pub fn copy(&self, cell: Cell, of: Cell) -> Constraint {
+        self.names.copy(cell, of)
+    }
+
+    /// All constraints that `grid`, of the same circuit, breaks when the public inputs are `instances`.
+    pub fn broken(&self, grid: &Grid, instances: &[Fr]) -> BTreeSet<Constraint> {
+        let changed = self.changed(grid);
+        self.broken_in(grid, instances, &changed, &changed)
+    }
+
+    /// What [`Reference::broken`] finds, but for gates of cells that are not beside those altered: cells that
+    /// follow from others obey most gates.
+    pub fn broken_beside(&self, grid: &Grid, instances: &[Fr], altered: &[Cell]) -> BTreeSet<Constraint> {
+        let altered: Vec<usize> = altered.iter().map(|cell| cell.row).collect();
+        self.broken_in(grid, instances, &self.changed(grid), &altered)
+    }
+
+    /// What is broken of copies, of lookups in some rows, and of gates that read others.
+    fn broken_in(&self, grid: &Grid, instances: &[Fr], looked_up: &[usize], read: &[usize]) -> BTreeSet<Constraint> {
+        let mut broken: BTreeSet<_> = unequal(grid, instances, |cell, of| self.copy(cell, of)).collect();
+        let missing = looked_up.iter().filter(|&&row| !self.table.contains(&self.checker.looked_up(grid, row)));
+        broken.extend(missing.map(|&row| Constraint::Lookup(range(grid, row))));
+        let queries = self.checker.system.advice_queries();
+        let rotations: BTreeSet<isize> = queries.iter().map(|(_, rotation)| rotation.0 as isize).collect();
+        let readers = |&row: &usize| rotations.iter().filter_map(move |&rotation| row.checked_add_signed(-rotation));
+        let readers: BTreeSet<usize> = read.iter().flat_map(readers).collect();
+        broken.extend(self.checker.nonzero(grid, &Vec::from_iter(readers)).cloned());
+        broken
+    }
+
+    /// Rows in which a cell differs.
+    fn changed(&self, grid: &Grid) -> Vec<usize> {
+        let differs = |&row: &usize| {
+            ADVICE.into_iter().map(|column| Cell { column, row }).any(|cell| grid.value(cell) != self.grid.value(cell))
+        };
+        rows(grid).into_iter().filter(differs).collect()
+    }
+}
+
+/// Range and value of a digit, or of an entry of the table.
+type Pair = [[u8; 32]; 2];
+
+fn pair(expressions: &[Expression<Fr>], grid: &Grid, row: usize) -> Pair {
+    let [range, value] = expressions else { panic!("a lookup of range and value") };
+    [range, value].map(|expression| evaluate(expression, grid, row).to_repr())
+}
+
+/// All rows of a grid, and the empty one below.
+fn rows(grid: &Grid) -> Vec<usize> {
+    (0..=grid.rows()).collect()
+}
+
+/// Copies of unequal cells, and public inputs that are not those of the grid.
+fn unequal<'a>(
+    grid: &'a Grid,
+    instances: &'a [Fr],
+    copy: impl Fn(Cell, Cell) -> Constraint + 'a,
+) -> impl Iterator<Item = Constraint> + 'a {
+    let publics = grid.publics.iter().filter(|&&(cell, row)| grid.value(cell) != instances[row]);
+    let copies = grid.copies.iter().filter(|&&(left, right)| grid.value(left) != grid.value(right));
+    publics.map(|&(_, row)| Constraint::Public(row)).chain(copies.map(move |&(cell, of)| copy(cell, of)))
 }
 
 /// The copy constraint of each cell that is a copy.
@@ -152,6 +232,7 @@ pub fn copies(grid: &Grid) -> BTreeMap<Cell, Constraint> {
 
 /// What the cells of a grid stand for: the name of the first assignment, that of its digits for a
 /// value composed of digits.
+#[derive(Debug)]
 struct Names(BTreeMap<Cell, &'static str>);
 
 impl Names {

@@ -5,6 +5,8 @@ mod circuits;
 mod disclosure;
 mod evaluation;
 mod ground;
+mod needed;
+mod removal;
 
 use ark_bn254::Fr;
 use pogo_protocol::cell::{Cell, Kind, Unprovable};

@@ -26,7 +26,7 @@ use super::needed::{Lie, NOTHING, Needed};
 const TABLE: &str = include_str!("removal.txt");
 
 /// Cells of each circuit, by its name; that of dequantize cells is one of an evaluation.
-const CELLS: [(&str, &[&str]); 18] = [
+const CELLS: [(&str, &[&str]); 19] = [
     ("link", &["link:0:0", "link:2:0"]),
     ("input", &["input:1:1"]),
     ("weights", &["weights:1:1", "weights:1:132"]),
@@ -39,6 +39,7 @@ const CELLS: [(&str, &[&str]); 18] = [
     ("momentum", &["momentum:1:1", "momentum:0:132"]),
     ("blank", &["blank:1:1", "blank:1:2"]),
     ("init", &["init:1"]),
+    ("vacant", &["vacant:1:0", "vacant:1:1"]),
     ("weights-peak", &["peak:1:0", "peak:1:1"]),
     ("activation-peak", &["peak:1:2"]),
     ("errors-peak", &["peak:1:3"]),
@@ -125,6 +126,10 @@ const LIES: &[&Lie] = &[
     &[("packed words", 1000, 1)],
     &[("sibling", 22, 1)],
     &[("first slab", 0, 2), ("step bit", 1, -1)],
+    // Another last leaf of the state, the codes, or the exponents used.
+    &[("last leaf", 2, -1)],
+    &[("last leaf", 3, -1)],
+    &[("last leaf", 6, -1)],
     // Record 0 that is no start.
     &[("update root", 0, 1)],
     &[("trace root", 0, 1)],
